@@ -1,0 +1,346 @@
+//! What was typed; no I/O.
+
+use crate::arrange::Mode;
+use crate::device::DeviceChoice;
+use crate::embed::Colour;
+use crate::evaluate::NoiseRule;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Sort images that look alike: embed, cluster, score, and arrange into one directory per cluster.
+///
+/// Works offline. Your pictures are never changed, moved or overwritten unless you type --mode move.
+#[derive(Debug, Parser)]
+#[command(name = "alike", version, max_term_width = 110)]
+pub struct Cli {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub struct Common {
+    /// Threads to use [default: one a core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub format: Format,
+    /// Print results and errors only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say what was chosen, and why
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object on standard output.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Embed, cluster, score, report, and arrange into one directory per cluster; the main job
+    Sort(Box<SortArgs>),
+    /// Turn images into features: .npy (with FILE.ids.csv), .parquet or .safetensors
+    Embed(EmbedArgs),
+    /// Cluster images or embeddings without arranging: labels as .csv or .npy
+    Cluster(Box<ClusterArgs>),
+    /// Score labels against the truth, and with --embeddings by themselves
+    Score(ScoreArgs),
+    /// Put new images into the clusters of a saved model
+    Assign(AssignArgs),
+    /// Take an arrangement back: copies and links are removed, moved files return
+    Undo(UndoArgs),
+    /// List the extractors
+    Models,
+    /// Make synthetic data
+    Synth(SynthArgs),
+}
+
+/// Images to read.
+#[derive(Args, Debug)]
+pub struct InputArgs {
+    /// A directory of images, an image, an IDX (MNIST) or CIFAR file, a .npy of images, a CSV or Parquet table with a
+    /// `path` column, a tar or zip of images, or - for a list of paths on standard input
+    pub input: PathBuf,
+    /// Largest picture decoded, in megapixels; larger ones are skipped
+    #[arg(long, value_name = "MP", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_megapixels: u32,
+    /// Most memory for decoding one picture, in MiB; what needs more is skipped
+    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_image_memory: u32,
+    /// Where embeddings are remembered [default: the user's cache directory]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Remember nothing
+    #[arg(long, conflicts_with = "cache")]
+    pub no_cache: bool,
+}
+
+/// From pixels to features.
+#[derive(Args, Debug)]
+pub struct ExtractorArgs {
+    /// The extractor
+    #[arg(long, value_enum, default_value_t)]
+    pub model: ModelChoice,
+    /// pixels: size images are resized to, such as 28x28 [default: their own if small and all equal, else 32x32]
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    pub size: Option<(u32, u32)>,
+    /// pixels: grey or RGB [default: grey if the images are]
+    #[arg(long, value_enum)]
+    pub colour: Option<Colour>,
+}
+
+/// The extractors by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ModelChoice {
+    /// Chosen for you; -v says which.
+    #[default]
+    Auto,
+    /// The pixels themselves.
+    Pixels,
+    /// Histograms of oriented gradients, and of colour.
+    Gradients,
+}
+
+/// From features to clusters.
+#[derive(Args, Debug)]
+pub struct FitArgs {
+    /// The clusterer
+    #[arg(long, value_enum, default_value_t)]
+    pub algorithm: AlgorithmChoice,
+    /// How many clusters: a number, or auto (by silhouette)
+    #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = parse_clusters)]
+    pub clusters: crate::pipeline::NClusters,
+    /// Fewer features first: pca:N, svd:N, none, or auto (pca:50 where there are more)
+    #[arg(long, value_name = "REDUCER", default_value = "auto", value_parser = parse_reduction)]
+    pub reduce: crate::pipeline::Reduction,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// k-means start: random, kmeans++, or a .npy of centroids
+    #[arg(long, value_name = "START", default_value = "kmeans++")]
+    pub init: String,
+    /// k-means starts, the best of which is kept
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub restarts: u32,
+    /// Most rounds of a start
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_iterations: u32,
+    /// When a start has converged, as a share of the variance; 0: when no label changes
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
+    pub tolerance: f64,
+    /// Where matrix products run
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceChoice,
+}
+
+/// The clusterers by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AlgorithmChoice {
+    /// Chosen for you.
+    #[default]
+    Auto,
+    /// k-means.
+    Kmeans,
+    /// Spherical k-means: by direction, not length.
+    Spherical,
+}
+
+/// The true classes.
+#[derive(Args, Debug)]
+pub struct TruthArgs {
+    /// True classes to score against: `dirs` (the first directory below INPUT), or a .csv (id,label), .npy or IDX file
+    /// [default: those that INPUT itself states: a labels file beside it, a `label` column]
+    #[arg(long, value_name = "dirs|FILE")]
+    pub truth: Option<PathBuf>,
+    /// How images in no cluster count in the scores
+    #[arg(long, value_enum, default_value_t)]
+    pub noise: NoiseRule,
+}
+
+/// `alike sort`.
+#[derive(Args, Debug)]
+pub struct SortArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The directory to sort into: new, empty, or one that alike made
+    #[arg(long, short, value_name = "DIR")]
+    pub out: PathBuf,
+    /// What happens to the files
+    #[arg(long, value_enum, default_value_t)]
+    pub mode: ModeChoice,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub extractor: ExtractorArgs,
+    #[command(flatten)]
+    pub fit: FitArgs,
+    #[command(flatten)]
+    pub truth: TruthArgs,
+}
+
+/// What happens to the files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ModeChoice {
+    /// Copy them.
+    #[default]
+    Copy,
+    /// Give them a second name on the same disk.
+    Hardlink,
+    /// Point to them.
+    Symlink,
+    /// Move them; `alike undo` moves them back.
+    Move,
+}
+
+impl From<ModeChoice> for Mode {
+    fn from(choice: ModeChoice) -> Self {
+        match choice {
+            ModeChoice::Copy => Self::Copy,
+            ModeChoice::Hardlink => Self::HardLink,
+            ModeChoice::Symlink => Self::Symlink,
+            ModeChoice::Move => Self::Move,
+        }
+    }
+}
+
+/// `alike embed`.
+#[derive(Args, Debug)]
+pub struct EmbedArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The file to write: .npy, .parquet or .safetensors
+    #[arg(long, short, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub extractor: ExtractorArgs,
+}
+
+/// `alike cluster`.
+#[derive(Args, Debug)]
+pub struct ClusterArgs {
+    /// Images as for sort, or an embeddings file: .npy (n x d), .parquet or .safetensors
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The labels to write: .csv (id,cluster) or .npy (i32, -1 for noise)
+    #[arg(long, short, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Save the model too
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    #[command(flatten)]
+    pub extractor: ExtractorArgs,
+    #[command(flatten)]
+    pub fit: FitArgs,
+    #[command(flatten)]
+    pub truth: TruthArgs,
+}
+
+/// `alike score`.
+#[derive(Args, Debug)]
+pub struct ScoreArgs {
+    /// Labels: .csv (id,cluster) or .npy
+    pub labels: PathBuf,
+    /// True classes: .csv (id,label), .npy or an IDX labels file
+    #[arg(long, value_name = "FILE", required_unless_present = "embeddings")]
+    pub truth: Option<PathBuf>,
+    /// Embeddings of the same images: adds silhouette and the other internal scores
+    #[arg(long, value_name = "FILE")]
+    pub embeddings: Option<PathBuf>,
+    /// How images in no cluster count
+    #[arg(long, value_enum, default_value_t)]
+    pub noise: NoiseRule,
+    /// Seed of the sample that silhouette and Dunn are taken of above 10,000 images
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `alike assign`.
+#[derive(Args, Debug)]
+pub struct AssignArgs {
+    /// A model.alike
+    pub model: PathBuf,
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Where to write id,path,cluster,name,confidence,distance,outlier [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `alike undo`.
+#[derive(Args, Debug)]
+pub struct UndoArgs {
+    /// The directory that was sorted into
+    pub out: PathBuf,
+}
+
+/// `alike synth`.
+#[derive(Args, Clone, Debug)]
+pub struct SynthArgs {
+    /// What to make
+    #[arg(value_enum)]
+    pub kind: crate::synth::Kind,
+    /// Points: a .npy (with FILE.labels.csv) or .csv file. Dots: a new directory, a .npy, or NAME-images-idx3-ubyte
+    #[arg(long, short, value_name = "OUT")]
+    pub out: PathBuf,
+    /// How many points or pictures [default: 2000, dots 1200]
+    #[arg(long, short = 'n', value_name = "N")]
+    pub count: Option<usize>,
+    /// blobs, dots: number of classes
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
+    /// dots: side of a picture in pixels [default: 200]
+    #[arg(long, value_name = "PIXELS")]
+    pub size: Option<u32>,
+    /// Seed of everything random [default: 0, lattice 82431]
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    text.split_once('x')
+        .and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)))
+        .filter(|(w, h)| (1..=4096).contains(w) && (1..=4096).contains(h))
+        .ok_or_else(|| "give width x height in pixels, such as 28x28, each 1 to 4096".into())
+}
+
+fn parse_clusters(text: &str) -> Result<crate::pipeline::NClusters, String> {
+    use crate::pipeline::NClusters;
+    match text {
+        "auto" => Ok(NClusters::Auto),
+        _ => match text.parse() {
+            Ok(n) if n > 0 => Ok(NClusters::Fixed(n)),
+            _ => Err("give a number from 1, or auto".into()),
+        },
+    }
+}
+
+fn parse_reduction(text: &str) -> Result<crate::pipeline::Reduction, String> {
+    use crate::pipeline::Reduction;
+    use crate::reduce::Method;
+    let linear = |method, n: &str| match n.parse() {
+        Ok(n) if n > 0 => Ok(Reduction::Linear(method, n)),
+        _ => Err("give the number of components, such as pca:50".to_owned()),
+    };
+    match text.split_once(':') {
+        None if text == "auto" => Ok(Reduction::Auto),
+        None if text == "none" => Ok(Reduction::None),
+        Some(("pca", n)) => linear(Method::Pca, n),
+        Some(("svd", n)) => linear(Method::Svd, n),
+        _ => Err("give pca:N, svd:N, none or auto".into()),
+    }
+}

@@ -1,0 +1,159 @@
+//! The report of a sort: thumbnails, and the outcome in the report's terms.
+
+use super::args::InputArgs;
+use super::{results, settings};
+use crate::collection::{Skipped, Truth};
+use crate::decode::decode;
+use crate::embed::{Embedded, Extractor};
+use crate::pipeline::Outcome;
+use crate::progress::Reporter;
+use crate::reduce::LinearParams;
+use crate::report::{self, Cluster, Confusion, Contents, Member, Score};
+use crate::source::{Collection, Content};
+use linfa::ParamGuard;
+use ndarray::Array2;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// What the report is about.
+pub struct Gallery<'a, 'x> {
+    /// The images.
+    pub collection: &'a Collection,
+    /// Their features.
+    pub embedded: &'a Embedded,
+    /// What made them.
+    pub extractor: &'a dyn Extractor,
+    /// Their true classes.
+    pub truth: Option<&'a Truth>,
+    /// What was found.
+    pub outcome: &'a Outcome<'x>,
+    /// Where each image is put, below OUT.
+    pub destinations: &'a [Option<PathBuf>],
+    /// Images left out.
+    pub skipped: &'a [Skipped],
+    /// Name and value of what was asked for.
+    pub facts: Vec<(String, String)>,
+}
+
+/// Writes the report into `directory`, where the thumbnails of decoded images already are.
+pub fn write(
+    directory: &Path,
+    gallery: &Gallery<'_, '_>,
+    input: &InputArgs,
+    reporter: &dyn Reporter,
+) -> anyhow::Result<()> {
+    let thumbnails = thumbnails(directory, gallery, input, reporter)?;
+    let items = gallery.embedded.kept.iter().map(|&i| &gallery.collection.source.items()[i]);
+    let verdicts = gallery.outcome.verdicts.iter();
+    let members: Vec<Member<'_>> = items
+        .zip(verdicts)
+        .zip(thumbnails)
+        .enumerate()
+        .map(|(row, ((item, verdict), thumbnail))| Member {
+            id: &item.id,
+            thumbnail,
+            target: gallery.destinations[row].clone(),
+            cluster: verdict.cluster,
+            confidence: verdict.confidence.map(|c| c as f32),
+            distance: Some(verdict.distance as f32),
+            class: gallery.truth.and_then(|t| Some(t.names[t.classes[row]?].as_str())),
+            size: None,
+        })
+        .collect();
+    let evaluation = &gallery.outcome.evaluation;
+    let confusion = evaluation.confusion.as_ref().map(|c| Confusion {
+        classes: &c.classes,
+        rows: c.rows.iter().map(|r| (r.cluster, r.counts.as_slice())).collect(),
+    });
+    let scores: Vec<Score> = results::explained(&evaluation.scores)
+        .into_iter()
+        .map(|(name, value, meaning)| Score { name: name.into(), value, meaning: meaning.into() })
+        .collect();
+    let layout = layout(gallery.outcome, reporter)?;
+    let title = input.input.file_name().map_or_else(|| "images".into(), |n| n.to_string_lossy());
+    let contents = Contents {
+        title: &title,
+        facts: &gallery.facts,
+        scores: &scores,
+        members: &members,
+        clusters: &clusters(gallery),
+        layout: Some(layout.view()),
+        confusion: confusion.as_ref(),
+        skipped: gallery.skipped,
+    };
+    Ok(report::write(directory, &contents, reporter)?)
+}
+
+/// Each cluster's figures, and its centroid where the extractor can draw it.
+fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
+    let model = &gallery.outcome.model;
+    let features = match &model.reducer {
+        Some(reducer) => reducer.inverse_transform(model.assigner.centroids.view()),
+        None => model.assigner.centroids.clone(),
+    };
+    let rows = gallery.outcome.evaluation.clusters.iter().filter_map(|row| Some((row.cluster?, row)));
+    rows.map(|(cluster, row)| {
+        let percent = |v: f64| format!("{:.1} %", 100.0 * v);
+        let facts = [
+            row.purity.map(|p| ("purity", format!("{} {}", percent(p), row.class.as_deref().unwrap_or_default()))),
+            row.silhouette.map(|s| ("silhouette", format!("{s:.3}"))),
+            row.mean_distance.map(|d| ("mean distance", format!("{d:.3}"))),
+            Some(("share", percent(row.share))),
+        ];
+        Cluster {
+            name: model.clusters[cluster].name.clone(),
+            facts: facts.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)).collect(),
+            picture: gallery.extractor.picture(features.row(cluster)),
+        }
+    })
+    .collect()
+}
+
+/// Two principal components of the rows that were clustered, for the map.
+fn layout(outcome: &Outcome<'_>, reporter: &dyn Reporter) -> anyhow::Result<Array2<f32>> {
+    let rows = outcome.fitted.reduced.view();
+    let n_components = rows.nrows().min(rows.ncols()).min(2);
+    let placed = LinearParams::pca(n_components).check()?.fit_rows(rows, reporter)?.transform_view(rows);
+    Ok(Array2::from_shape_fn((rows.nrows(), 2), |(i, j)| if j < n_components { placed[[i, j]] } else { 0.0 }))
+}
+
+/// The thumbnail of each row; those of images that were not decoded in this run are made now.
+fn thumbnails(
+    directory: &Path,
+    gallery: &Gallery<'_, '_>,
+    input: &InputArgs,
+    reporter: &dyn Reporter,
+) -> anyhow::Result<Vec<Option<String>>> {
+    let embedded = gallery.embedded;
+    let mut found: Vec<Option<String>> =
+        embedded.hashes.iter().map(|hash| report::find_thumbnail(directory, hash.as_bytes())).collect();
+    let missing: Vec<usize> = (0..found.len()).filter(|&row| found[row].is_none()).collect();
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    reporter.begin("thumbnail", Some(missing.len() as u64));
+    let source = &*gallery.collection.source;
+    let limits = settings::limits(input);
+    let make = |row: usize, content: Content| -> Option<String> {
+        let image = match content {
+            Content::Encoded(bytes) => decode(&bytes, &limits).ok()?,
+            Content::Pixels(image) => image,
+        };
+        report::store_thumbnail(directory, embedded.hashes[row].as_bytes(), &image).ok()
+    };
+    let one = |row: usize| {
+        reporter.check().ok()?;
+        let made = source.read(embedded.kept[row]).ok().and_then(|content| make(row, content));
+        reporter.advance(1);
+        made
+    };
+    let made: Vec<Option<String>> = if source.sequential() {
+        missing.iter().map(|&row| one(row)).collect()
+    } else {
+        missing.par_iter().map(|&row| one(row)).collect()
+    };
+    reporter.check()?;
+    reporter.end();
+    missing.into_iter().zip(made).for_each(|(row, url)| found[row] = url);
+    Ok(found)
+}

@@ -1,0 +1,179 @@
+//! INPUT as images or as embeddings, and the truth that goes with it.
+
+use super::args::{ExtractorArgs, InputArgs, ModelChoice};
+use super::exit::UsageError;
+use super::settings;
+use crate::collection::{Embeddings, Skipped, Truth};
+use crate::embed::{
+    self, EmbedOptions, EmbedSeconds, Embedded, Extractor, ExtractorSpec, GradientsSpec, OnImage, PixelsChoice,
+};
+use crate::evaluate::files::{align, read_truth};
+use crate::progress::Reporter;
+use crate::source::{self, Collection, Input};
+use anyhow::Context;
+use std::io::Read;
+use std::path::Path;
+
+/// Opens INPUT as images.
+pub fn open(args: &InputArgs, reporter: &dyn Reporter) -> anyhow::Result<Collection> {
+    let input = if args.input == Path::new("-") {
+        let mut list = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut list).context("cannot read the list of paths on standard input")?;
+        Input::List(list)
+    } else {
+        Input::Path(args.input.clone())
+    };
+    let collection = source::open(&input, &source::Options::default(), reporter)?;
+    if collection.source.items().is_empty() {
+        let also = match (collection.skipped.len(), collection.ignored) {
+            (0, 0) => String::new(),
+            (skipped, ignored) => format!(" ({ignored} other files, {skipped} that can't be read)"),
+        };
+        anyhow::bail!("no images in {}{also}: give a directory, file or list that has some", args.input.display());
+    }
+    if collection.ignored > 0 {
+        reporter.detail(&format!("{} files that are no images are passed over", collection.ignored));
+    }
+    Ok(collection)
+}
+
+/// The extractor asked for.
+pub fn extractor(
+    args: &ExtractorArgs,
+    input: &InputArgs,
+    collection: &Collection,
+    reporter: &dyn Reporter,
+) -> anyhow::Result<Box<dyn Extractor>> {
+    let spec = match args.model {
+        ModelChoice::Pixels => {
+            let choice = PixelsChoice { size: args.size, colour: args.colour, ..PixelsChoice::default() };
+            embed::choose_pixels(&*collection.source, &choice, &settings::limits(input), reporter)?
+        }
+        _ if args.size.is_some() || args.colour.is_some() => {
+            return Err(UsageError("--size and --colour belong to --model pixels".into()).into());
+        }
+        ModelChoice::Auto | ModelChoice::Gradients => ExtractorSpec::Gradients(GradientsSpec::default()),
+    };
+    let extractor = spec.build()?;
+    if args.model == ModelChoice::Auto {
+        reporter.detail(&format!("extractor {}, {} features", spec.name(), extractor.n_features()));
+    }
+    Ok(extractor)
+}
+
+/// Embeds the collection; fails if no image could be.
+pub fn embed(
+    collection: &Collection,
+    extractor: &dyn Extractor,
+    args: &InputArgs,
+    on_image: Option<OnImage<'_>>,
+    reporter: &dyn Reporter,
+) -> anyhow::Result<Embedded> {
+    let options = EmbedOptions { limits: settings::limits(args), ..EmbedOptions::default() };
+    let cache = settings::cache(args);
+    let embedded = embed::embed(&*collection.source, extractor, &options, cache.as_ref(), on_image, reporter)?;
+    if embedded.n_cached > 0 {
+        reporter.detail(&format!("{} images were remembered from an earlier run", embedded.n_cached));
+    }
+    match embedded.skipped.first() {
+        Some(first) if embedded.kept.is_empty() => {
+            anyhow::bail!("none of the {} images can be used; {}: {}", embedded.skipped.len(), first.id, first.reason)
+        }
+        _ => Ok(embedded),
+    }
+}
+
+/// All images left out, while listing and while embedding.
+pub fn skipped(collection: &Collection, embedded: &Embedded) -> Vec<Skipped> {
+    collection.skipped.iter().chain(&embedded.skipped).cloned().collect()
+}
+
+/// The true classes of the rows kept, if any are known.
+pub fn truth(
+    asked: Option<&Path>,
+    collection: &Collection,
+    kept: &[usize],
+    reporter: &dyn Reporter,
+) -> anyhow::Result<Option<Truth>> {
+    let items = kept.iter().map(|&i| &collection.source.items()[i]);
+    let truth = match asked {
+        Some(dirs) if dirs == Path::new("dirs") => Truth::from_names(items.map(|item| first_directory(&item.id))),
+        Some(file) => {
+            let ids: Vec<String> = items.map(|item| item.id.clone()).collect();
+            truth_file(file, &ids, reporter)?
+        }
+        None => Truth::from_names(items.map(|item| item.label.as_deref())),
+    };
+    match (truth.n_known(), asked) {
+        (0, None) => Ok(None),
+        (0, Some(asked)) => anyhow::bail!("--truth {}: no image has a class there", asked.display()),
+        _ => Ok(Some(truth)),
+    }
+}
+
+/// The truth in a file, joined with `ids`.
+pub fn truth_file(file: &Path, ids: &[String], reporter: &dyn Reporter) -> anyhow::Result<Truth> {
+    let aligned = align(ids, &read_truth(file)?).with_context(|| format!("--truth {}", file.display()))?;
+    if aligned.missing > 0 || aligned.unused > 0 {
+        reporter.warn(&format!(
+            "{}: {} images have no class there, {} of its rows match no image",
+            file.display(),
+            aligned.missing,
+            aligned.unused
+        ));
+    }
+    Ok(Truth::from_names(aligned.values))
+}
+
+fn first_directory(id: &str) -> Option<&str> {
+    id.split_once('/').map(|(directory, _)| directory)
+}
+
+/// INPUT as embeddings, if it is such a file: .parquet and .safetensors with embeddings, .npy of two dimensions.
+pub fn embeddings(path: &Path) -> anyhow::Result<Option<Embeddings>> {
+    if !embed::files::is_embeddings(path) {
+        return Ok(None);
+    }
+    Ok(Some(embed::files::read(path)?))
+}
+
+/// Features to cluster, with what is known of them.
+pub struct Features {
+    /// The features.
+    pub embeddings: Embeddings,
+    /// The true classes.
+    pub truth: Option<Truth>,
+    /// What made them, unless they were given.
+    pub extractor: Option<ExtractorSpec>,
+    /// Images left out.
+    pub skipped: Vec<Skipped>,
+    /// How long the extractor took, unless they were given.
+    pub seconds: Option<EmbedSeconds>,
+}
+
+impl Features {
+    /// Embeddings from a file.
+    pub fn given(embeddings: Embeddings, truth: Option<&Path>, reporter: &dyn Reporter) -> anyhow::Result<Self> {
+        let truth = truth.map(|file| truth_file(file, embeddings.ids(), reporter)).transpose()?;
+        Ok(Self { embeddings, truth, extractor: None, skipped: Vec::new(), seconds: None })
+    }
+
+    /// Images, embedded.
+    pub fn of_images(
+        input: &InputArgs,
+        extractor: &ExtractorArgs,
+        asked: Option<&Path>,
+        reporter: &dyn Reporter,
+    ) -> anyhow::Result<Self> {
+        let collection = open(input, reporter)?;
+        let extractor = self::extractor(extractor, input, &collection, reporter)?;
+        let embedded = embed(&collection, &*extractor, input, None, reporter)?;
+        Ok(Self {
+            truth: truth(asked, &collection, &embedded.kept, reporter)?,
+            extractor: Some(extractor.spec().clone()),
+            skipped: skipped(&collection, &embedded),
+            seconds: Some(embedded.seconds),
+            embeddings: embedded.embeddings,
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! What the user sees: bars on a terminal, plain lines elsewhere, results on standard output.
+
+use super::args::{Common, Format};
+use crate::progress::Reporter;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Set by Ctrl-C.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Between two plain lines of the same stage.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Draws progress and prints results.
+pub struct Printer {
+    format: Format,
+    level: Level,
+    stage: Mutex<Option<StageLine>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Level {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+struct StageLine {
+    name: &'static str,
+    total: Option<u64>,
+    done: u64,
+    started: Instant,
+    last_line: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Printer {
+    /// A printer for these options; from now on Ctrl-C asks to stop, and a second one stops at once.
+    pub fn new(common: &Common) -> Self {
+        let level = match (common.quiet, common.verbose) {
+            (true, _) => Level::Quiet,
+            (_, true) => Level::Verbose,
+            _ => Level::Normal,
+        };
+        // Fails only if a handler is set already, which then does the same.
+        let _ = ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::SeqCst) {
+                std::process::exit(super::Exit::Interrupted as i32);
+            }
+        });
+        Self { format: common.format, level, stage: Mutex::new(None) }
+    }
+
+    /// Prints the result: `json` as it is, or the lines of `text`.
+    ///
+    /// # Errors
+    /// If standard output is closed.
+    pub fn result(&self, json: &serde_json::Value, text: &str) -> std::io::Result<()> {
+        match self.format {
+            Format::Json => self.out(&json.to_string()),
+            Format::Text if self.level == Level::Quiet => Ok(()),
+            Format::Text => self.out(text.trim_end()),
+        }
+    }
+
+    /// Whether results are one JSON object.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Prints lines of data, whatever the options.
+    ///
+    /// # Errors
+    /// If standard output is closed.
+    pub fn out(&self, text: &str) -> std::io::Result<()> {
+        writeln!(std::io::stdout().lock(), "{text}")
+    }
+
+    fn line(&self, text: &str) {
+        let stage = self.stage.lock().unwrap_or_else(|e| e.into_inner());
+        match stage.as_ref().and_then(|s| s.bar.as_ref()) {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+impl Reporter for Printer {
+    fn begin(&self, stage: &'static str, total: Option<u64>) {
+        self.end();
+        if self.level == Level::Quiet {
+            return;
+        }
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+            let template = match total {
+                Some(_) => "{msg:>9} {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta} left",
+                None => "{msg:>9} {spinner} {elapsed}",
+            };
+            bar.set_style(ProgressStyle::with_template(template).expect("a valid template"));
+            bar.set_message(stage);
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        let now = Instant::now();
+        let line = StageLine { name: stage, total, done: 0, started: now, last_line: now, bar };
+        *self.stage.lock().unwrap_or_else(|e| e.into_inner()) = Some(line);
+    }
+
+    fn advance(&self, steps: u64) {
+        let mut stage = self.stage.lock().unwrap_or_else(|e| e.into_inner());
+        let Some(stage) = stage.as_mut() else { return };
+        stage.done += steps;
+        match &stage.bar {
+            Some(bar) => bar.inc(steps),
+            None if stage.last_line.elapsed() >= LINE_INTERVAL => {
+                stage.last_line = Instant::now();
+                eprintln!("{}", stage.progress());
+            }
+            None => {}
+        }
+    }
+
+    fn end(&self) {
+        let stage = self.stage.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let Some(stage) = stage else { return };
+        if let Some(bar) = &stage.bar {
+            bar.finish_and_clear();
+        }
+        eprintln!("{}", stage.summary());
+    }
+
+    fn detail(&self, message: &str) {
+        if self.level == Level::Verbose {
+            self.line(&format!("{:>9} {message}", ""));
+        }
+    }
+
+    fn warn(&self, message: &str) {
+        self.line(&format!("warning: {message}"));
+    }
+
+    fn interrupted(&self) -> bool {
+        INTERRUPTED.load(Ordering::Relaxed)
+    }
+}
+
+impl StageLine {
+    fn rate(&self) -> f64 {
+        self.done as f64 / self.started.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    fn progress(&self) -> String {
+        match self.total {
+            Some(total) => {
+                let left = (total.saturating_sub(self.done)) as f64 / self.rate().max(1e-9);
+                format!("{:>9} {}/{total}, {:.0}/s, {left:.0} s left", self.name, self.done, self.rate())
+            }
+            None => format!("{:>9} {:.0} s", self.name, self.started.elapsed().as_secs_f64()),
+        }
+    }
+
+    fn summary(&self) -> String {
+        let seconds = self.started.elapsed().as_secs_f64();
+        match self.done {
+            0 => format!("{:>9} {seconds:.2} s", self.name),
+            done => format!("{:>9} {done} in {seconds:.2} s, {:.0}/s", self.name, self.rate()),
+        }
+    }
+}

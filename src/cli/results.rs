@@ -1,0 +1,98 @@
+//! What a run found, as JSON and as lines for people.
+
+use super::printer::Printer;
+use crate::collection::Skipped;
+use crate::embed::EmbedSeconds;
+use crate::evaluate::Scores;
+use crate::pipeline::Outcome;
+use crate::progress::Reporter;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// Skipped images named one by one; the others are counted.
+const NAMED: usize = 5;
+
+/// Tells which images were left out.
+pub fn warn_of(skipped: &[Skipped], printer: &Printer) {
+    for s in skipped.iter().take(NAMED) {
+        printer.warn(&format!("skipped {:?} ({}): {}", s.id, s.stage, s.reason));
+    }
+    if skipped.len() > NAMED {
+        printer.warn(&format!("and {} more skipped", skipped.len() - NAMED));
+    }
+}
+
+/// The JSON object of a run; the caller adds what is its own.
+pub fn json(outcome: &Outcome<'_>, n_features: usize, seconds: Option<&EmbedSeconds>) -> Value {
+    let clustering = &outcome.fitted.clustering;
+    let evaluation = &outcome.evaluation;
+    json!({
+        "n_samples": clustering.labels.len(),
+        "n_features": n_features,
+        "n_clusters": clustering.n_clusters(),
+        "clusters": evaluation.clusters,
+        "noise": evaluation.noise,
+        "coverage": evaluation.coverage,
+        "noise_rule": evaluation.noise_rule,
+        "score_sample": evaluation.sample,
+        "inertia": clustering.inertia,
+        "iterations": clustering.n_iterations,
+        "converged": clustering.converged,
+        "sweep": outcome.fitted.sweep,
+        "scores": evaluation.scores,
+        "seconds": {
+            "read": seconds.map(|s| s.read),
+            "decode": seconds.map(|s| s.decode),
+            "embed": seconds.map(|s| s.embed),
+            "reduce": outcome.fitted.reduce_time.as_secs_f64(),
+            "fit": outcome.fitted.fit_time.as_secs_f64(),
+            "score": outcome.score_time.as_secs_f64(),
+        },
+    })
+}
+
+/// A run in a few lines.
+pub fn text(outcome: &Outcome<'_>) -> String {
+    let evaluation = &outcome.evaluation;
+    let mut text = format!("{} images in {} clusters", evaluation.n_samples, evaluation.n_clusters);
+    if evaluation.noise > 0 {
+        write!(text, ", {} in none", evaluation.noise).expect("a string takes all");
+    }
+    text.push('\n');
+    text + &scores(&evaluation.scores)
+}
+
+/// The scores that are defined, one a line, with what they mean.
+pub fn scores(scores: &Scores) -> String {
+    let line = |(name, value, meaning): (&str, Option<f64>, &str)| {
+        value.map(|value| format!("  {name:<20} {value:>12.4}  {meaning}\n"))
+    };
+    explained(scores).into_iter().filter_map(line).collect()
+}
+
+/// Every score with its name in the field and what it means.
+pub fn explained(s: &Scores) -> [(&'static str, Option<f64>, &'static str); 21] {
+    [
+        ("purity", s.purity, "share of images in the majority class of their cluster"),
+        ("purity (mean)", s.purity_mean, "that share, averaged over clusters"),
+        ("ARI", s.ari, "adjusted Rand index: 1 is the truth, 0 is chance"),
+        ("AMI", s.ami, "adjusted mutual information: 1 is the truth, 0 is chance"),
+        ("NMI", s.nmi, "normalised mutual information, 0 to 1"),
+        ("homogeneity", s.homogeneity, "1 if no cluster mixes classes"),
+        ("completeness", s.completeness, "1 if no class is spread over clusters"),
+        ("V-measure", s.v_measure, "harmonic mean of those two"),
+        ("Fowlkes-Mallows", s.fowlkes_mallows, "agreement of pairs, geometric mean"),
+        ("accuracy", s.accuracy, "share right under the best one-to-one naming of clusters"),
+        ("pairwise precision", s.pairwise_precision, "of pairs in one cluster, share in one class"),
+        ("pairwise recall", s.pairwise_recall, "of pairs in one class, share in one cluster"),
+        ("pairwise F1", s.pairwise_f1, "harmonic mean of those two"),
+        ("B-cubed precision", s.bcubed_precision, "the same, image by image"),
+        ("B-cubed recall", s.bcubed_recall, "the same, image by image"),
+        ("B-cubed F1", s.bcubed_f1, "harmonic mean of those two"),
+        ("silhouette", s.silhouette, "-1 to 1: how much nearer the own cluster than the next"),
+        ("Calinski-Harabasz", s.calinski_harabasz, "spread between clusters over spread within; more is better"),
+        ("Davies-Bouldin", s.davies_bouldin, "mean likeness to the most alike cluster; less is better"),
+        ("Dunn", s.dunn, "narrowest gap over widest cluster; more is better"),
+        ("inertia", s.inertia, "sum of squared distances to the centroids"),
+    ]
+}

@@ -1,0 +1,123 @@
+//! From what was typed to what it means; may fail.
+
+use super::args::{AlgorithmChoice, ExtractorArgs, FitArgs, InputArgs, TruthArgs};
+use super::exit::UsageError;
+use crate::cluster::{Algorithm, Init, KMeansParams};
+use crate::decode::Limits;
+use crate::device::Device;
+use crate::embed::Cache;
+use crate::pipeline::{FitParams, NClusters};
+use anyhow::Context;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The parameters of the stages between features and clusters.
+pub fn fit_params(args: &FitArgs) -> anyhow::Result<FitParams> {
+    let (init, n_clusters) = match args.init.as_str() {
+        "kmeans++" => (Init::KMeansPlusPlus, args.clusters),
+        "random" => (Init::Random, args.clusters),
+        file => {
+            let (_, centroids) = crate::embed::files::read(Path::new(file))
+                .with_context(|| format!("--init {file}: neither random, kmeans++ nor a file of centroids"))?
+                .into_parts();
+            match args.clusters {
+                NClusters::Fixed(k) if k != centroids.nrows() => {
+                    let found = centroids.nrows();
+                    return Err(UsageError(format!("--clusters {k}, but {file} holds {found} centroids")).into());
+                }
+                _ => {}
+            }
+            let n_clusters = NClusters::Fixed(centroids.nrows());
+            (Init::Given(centroids), n_clusters)
+        }
+    };
+    let k = 1; // Overridden by `n_clusters`.
+    let params = match args.algorithm {
+        AlgorithmChoice::Auto | AlgorithmChoice::Kmeans => KMeansParams::new(k),
+        AlgorithmChoice::Spherical => KMeansParams::spherical(k),
+    };
+    if !args.tolerance.is_finite() || args.tolerance < 0.0 {
+        return Err(UsageError(format!("--tolerance {}: give a number from 0", args.tolerance)).into());
+    }
+    let params = params
+        .init(init)
+        .n_restarts(args.restarts as usize)
+        .max_iterations(args.max_iterations as usize)
+        .tolerance(args.tolerance)
+        .seed(args.seed);
+    Ok(FitParams {
+        reduction: args.reduce,
+        n_clusters,
+        algorithm: Algorithm::KMeans(params),
+        seed: args.seed,
+        device: Device::open(args.device)?,
+    })
+}
+
+/// The limits on one picture.
+pub fn limits(args: &InputArgs) -> Limits {
+    Limits { max_pixels: u64::from(args.max_megapixels) * 1_000_000, max_bytes: u64::from(args.max_image_memory) << 20 }
+}
+
+/// The embedding cache, unless it is turned off or there is no place for it.
+pub fn cache(args: &InputArgs) -> Option<Cache> {
+    if args.no_cache {
+        return None;
+    }
+    args.cache.clone().or_else(cache_directory).map(Cache::new)
+}
+
+/// The user's cache directory for alike.
+fn cache_directory() -> Option<PathBuf> {
+    let of = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(directory) = of("ALIKE_CACHE") {
+        return Some(directory);
+    }
+    let user = if cfg!(windows) {
+        of("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        of("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        of("XDG_CACHE_HOME").or_else(|| of("HOME").map(|home| home.join(".cache")))
+    };
+    user.map(|user| user.join("alike"))
+}
+
+/// What was typed, by option: what makes two runs the same run.
+pub fn typed(
+    input: &InputArgs,
+    extractor: &ExtractorArgs,
+    fit: &FitArgs,
+    truth: &TruthArgs,
+) -> BTreeMap<String, String> {
+    let path = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+    BTreeMap::from(
+        [
+            ("input", path(&input.input)),
+            ("max-megapixels", input.max_megapixels.to_string()),
+            ("max-image-memory", input.max_image_memory.to_string()),
+            ("model", format!("{:?}", extractor.model).to_lowercase()),
+            ("size", extractor.size.map_or_else(|| "auto".into(), |(w, h)| format!("{w}x{h}"))),
+            ("colour", extractor.colour.map_or_else(|| "auto".into(), |c| format!("{c:?}").to_lowercase())),
+            ("algorithm", format!("{:?}", fit.algorithm).to_lowercase()),
+            ("clusters", fit.clusters.to_string()),
+            ("reduce", fit.reduce.to_string()),
+            ("seed", fit.seed.to_string()),
+            ("init", fit.init.clone()),
+            ("restarts", fit.restarts.to_string()),
+            ("max-iterations", fit.max_iterations.to_string()),
+            ("tolerance", fit.tolerance.to_string()),
+            ("device", format!("{:?}", fit.device).to_lowercase()),
+            (
+                "truth",
+                match truth.truth.as_deref() {
+                    None => "auto".into(),
+                    Some(dirs) if dirs == Path::new("dirs") => "dirs".into(),
+                    Some(file) => path(file),
+                },
+            ),
+            ("noise", format!("{:?}", truth.noise).to_lowercase()),
+        ]
+        .map(|(option, value)| (option.to_owned(), value)),
+    )
+}

@@ -1,0 +1,305 @@
+//! k-means and spherical k-means as linfa sees them: unchecked parameters, checked parameters, fitted model.
+
+use super::{ClusterError, Clustering, Init, Metric, lloyd};
+use crate::progress::{Reporter, Silent};
+use linfa::ParamGuard;
+use linfa::dataset::DatasetBase;
+use linfa::traits::{Fit, PredictInplace};
+use ndarray::{Array1, ArrayBase, ArrayView2, Data, Ix2};
+
+/// Parameters of k-means, not checked yet.
+///
+/// Not for clusters of very different size or of winding shape, nor where their number can't be guessed. One round
+/// costs O(n k d).
+///
+/// ```
+/// use alike::cluster::KMeansParams;
+/// use linfa::{DatasetBase, traits::{Fit, Predict}};
+/// let x = ndarray::array![[0.0f32, 0.0], [0.1, 0.0], [9.0, 9.0]];
+/// let model = KMeansParams::new(2).seed(7).fit(&DatasetBase::from(x.clone()))?;
+/// assert_eq!(model.predict(&x).to_vec(), [Some(0), Some(0), Some(1)]);
+/// # Ok::<(), alike::cluster::ClusterError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct KMeansParams(KMeansValidParams);
+
+/// Checked parameters of k-means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KMeansValidParams {
+    pub(super) metric: Metric,
+    pub(super) n_clusters: usize,
+    pub(super) init: Init,
+    pub(super) n_restarts: usize,
+    pub(super) max_iterations: usize,
+    pub(super) tolerance: f64,
+    pub(super) seed: u64,
+}
+
+impl KMeansParams {
+    /// k-means into `n_clusters` clusters, from 1 to the number of rows: greedy k-means++, 10 restarts, at most 300
+    /// iterations, tolerance 1e-4, seed 0.
+    pub fn new(n_clusters: usize) -> Self {
+        Self(KMeansValidParams {
+            metric: Metric::Euclidean,
+            n_clusters,
+            init: Init::default(),
+            n_restarts: 10,
+            max_iterations: 300,
+            tolerance: 1e-4,
+            seed: 0,
+        })
+    }
+
+    /// Spherical k-means with the same defaults: rows count by direction alone, and all-zero rows, which have none,
+    /// form a cluster of their own. For pictures whose brightness or amount of ink should not matter.
+    pub fn spherical(n_clusters: usize) -> Self {
+        Self(KMeansValidParams { metric: Metric::Cosine, ..Self::new(n_clusters).0 })
+    }
+
+    /// Number of clusters.
+    pub fn n_clusters(self, n_clusters: usize) -> Self {
+        Self(KMeansValidParams { n_clusters, ..self.0 })
+    }
+
+    /// Where to start.
+    pub fn init(self, init: Init) -> Self {
+        Self(KMeansValidParams { init, ..self.0 })
+    }
+
+    /// Starts, of which the one with the least inertia is kept; at least 1. A given start is used once.
+    pub fn n_restarts(self, n_restarts: usize) -> Self {
+        Self(KMeansValidParams { n_restarts, ..self.0 })
+    }
+
+    /// Most rounds of a start; at least 1.
+    pub fn max_iterations(self, max_iterations: usize) -> Self {
+        Self(KMeansValidParams { max_iterations, ..self.0 })
+    }
+
+    /// A start has converged when the squared moves of its centroids sum to no more than this share of the features'
+    /// mean variance; 0: when no label changes.
+    pub fn tolerance(self, tolerance: f64) -> Self {
+        Self(KMeansValidParams { tolerance, ..self.0 })
+    }
+
+    /// Seed of the random draws.
+    pub fn seed(self, seed: u64) -> Self {
+        Self(KMeansValidParams { seed, ..self.0 })
+    }
+}
+
+impl ParamGuard for KMeansParams {
+    type Checked = KMeansValidParams;
+    type Error = ClusterError;
+
+    fn check_ref(&self) -> Result<&Self::Checked, ClusterError> {
+        let KMeansValidParams { n_clusters, n_restarts, max_iterations, tolerance, .. } = self.0;
+        for (name, value) in [
+            ("number of clusters", n_clusters),
+            ("number of restarts", n_restarts),
+            ("limit of iterations", max_iterations),
+        ] {
+            if value == 0 {
+                return Err(ClusterError::Parameter { name, found: "0".into(), expected: "at least 1" });
+            }
+        }
+        if !tolerance.is_finite() || tolerance < 0.0 {
+            let found = tolerance.to_string();
+            return Err(ClusterError::Parameter { name: "tolerance", found, expected: "finite and at least 0" });
+        }
+        Ok(&self.0)
+    }
+
+    fn check(self) -> Result<Self::Checked, ClusterError> {
+        self.check_ref()?;
+        Ok(self.0)
+    }
+}
+
+impl KMeansValidParams {
+    /// Fits the rows of `x`, shape (n_samples, n_features).
+    ///
+    /// # Errors
+    /// More clusters than rows, a start of the wrong shape, values that are not finite, or an interruption.
+    pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
+        lloyd::fit(x, self, reporter)
+    }
+}
+
+/// Fitted k-means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KMeans(pub Clustering);
+
+impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, ClusterError> for KMeansValidParams {
+    type Object = KMeans;
+
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<KMeans, ClusterError> {
+        self.fit_rows(dataset.records.view(), &Silent).map(KMeans)
+    }
+}
+
+impl<D: Data<Elem = f32>> PredictInplace<ArrayBase<D, Ix2>, Array1<Option<usize>>> for KMeans {
+    fn predict_inplace<'a>(&'a self, x: &'a ArrayBase<D, Ix2>, y: &mut Array1<Option<usize>>) {
+        assert_eq!(x.nrows(), y.len(), "as many targets as rows are needed");
+        y.iter_mut().zip(self.0.assigner.assign(x.view())).for_each(|(y, a)| *y = a.cluster);
+    }
+
+    fn default_target(&self, x: &ArrayBase<D, Ix2>) -> Array1<Option<usize>> {
+        Array1::from_elem(x.nrows(), None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distance::squared_euclidean;
+    use ndarray::{Array2, array};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn fit(params: KMeansParams, x: &Array2<f32>) -> Result<Clustering, ClusterError> {
+        params.check()?.fit_rows(x.view(), &Silent)
+    }
+
+    fn random(n: usize, d: usize, seed: u64) -> Array2<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        Array2::from_shape_simple_fn((n, d), || rng.random::<f32>())
+    }
+
+    /// Plain Lloyd in f64 loops, without relocation: labels and centroids at convergence.
+    fn plain_lloyd(x: &Array2<f32>, mut centroids: Array2<f32>) -> Vec<usize> {
+        let mut labels = vec![];
+        loop {
+            let distance = |i: usize, c: usize| {
+                squared_euclidean(x.row(i).to_slice().unwrap(), centroids.row(c).to_slice().unwrap())
+            };
+            let nearest =
+                |i| (0..centroids.nrows()).fold(0, |b, c| if distance(i, c) < distance(i, b) { c } else { b });
+            let new: Vec<usize> = (0..x.nrows()).map(nearest).collect();
+            if new == labels {
+                return labels;
+            }
+            labels = new;
+            for c in 0..centroids.nrows() {
+                let members: Vec<usize> = (0..x.nrows()).filter(|&i| labels[i] == c).collect();
+                for j in 0..x.ncols() {
+                    let sum: f64 = members.iter().map(|&i| f64::from(x[[i, j]])).sum();
+                    centroids[[c, j]] = (sum / members.len() as f64) as f32;
+                }
+            }
+        }
+    }
+
+    /// Whether two labellings are the same up to the clusters' names.
+    fn same_partition(a: &[Option<usize>], b: &[usize]) -> bool {
+        let mut name = std::collections::BTreeMap::new();
+        a.iter().zip(b).all(|(a, b)| *name.entry(*b).or_insert(*a) == *a)
+    }
+
+    #[test]
+    fn labels_are_those_of_plain_lloyd() {
+        for seed in 0..40 {
+            let (n, d, k) = (60 + 7 * seed as usize, 1 + (seed as usize * 5) % 33, 2 + seed as usize % 6);
+            let mut x = random(n, d, seed);
+            if seed % 4 == 0 {
+                x.mapv_inplace(|v| (v * 4.0).round() / 4.0 + 1000.0); // ties and an offset
+            }
+            let init = x.select(ndarray::Axis(0), &(0..k).map(|c| c * 7).collect::<Vec<_>>());
+            let expected = plain_lloyd(&x, init.clone());
+            let ours = fit(KMeansParams::new(k).init(Init::Given(init)).tolerance(0.0), &x).unwrap();
+            if ours.n_clusters() == k {
+                assert!(same_partition(&ours.labels, &expected), "seed {seed}");
+            }
+            assert!(ours.converged);
+        }
+    }
+
+    #[test]
+    fn every_thread_count_gives_the_same_bytes() {
+        let x = random(9000, 20, 3);
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| fit(KMeansParams::new(7).n_restarts(2), &x).unwrap())
+        };
+        let one = run(1);
+        assert_eq!(one, run(2));
+        assert_eq!(one, run(4));
+    }
+
+    #[test]
+    fn an_empty_cluster_takes_the_worst_fitting_row() {
+        let x = array![[0.0f32], [1.0], [2.0], [100.0]];
+        let init = Init::Given(array![[0.0f32], [1000.0]]);
+        let clustering = fit(KMeansParams::new(2).init(init).tolerance(0.0), &x).unwrap();
+        assert_eq!(clustering.labels, [Some(0), Some(0), Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn identical_rows_are_one_cluster() {
+        for params in [KMeansParams::new(3), KMeansParams::spherical(3)] {
+            let clustering = fit(params, &Array2::from_elem((5, 2), 0.5)).unwrap();
+            assert_eq!(clustering.n_clusters(), 1);
+            assert!(clustering.inertia < 1e-6);
+        }
+    }
+
+    #[test]
+    fn every_row_its_own_cluster() {
+        let x = random(12, 3, 1);
+        let clustering = fit(KMeansParams::new(12), &x).unwrap();
+        assert_eq!((clustering.n_clusters(), clustering.inertia), (12, 0.0));
+    }
+
+    #[test]
+    fn clusters_are_numbered_by_falling_size() {
+        let x = array![[5.0f32], [0.0], [0.1], [5.1], [5.2]];
+        let clustering = fit(KMeansParams::new(2), &x).unwrap();
+        assert_eq!(clustering.sizes(), [3, 2]);
+        assert_eq!(clustering.labels[0], Some(0));
+    }
+
+    #[test]
+    fn spherical_goes_by_direction_and_keeps_blank_rows_apart() {
+        let x = array![[1.0f32, 0.0], [100.0, 1.0], [0.0, 2.0], [0.1, 50.0], [0.0, 0.0], [3.0, 0.0]];
+        let clustering = fit(KMeansParams::spherical(2), &x).unwrap();
+        assert_eq!(clustering.labels, [Some(0), Some(0), Some(1), Some(1), Some(2), Some(0)]);
+        assert_eq!(clustering.assigner.blank, Some(2));
+        let assigned = clustering.assigner.assign(x.view());
+        assert!(assigned.iter().zip(&clustering.labels).all(|(a, l)| a.cluster == *l));
+    }
+
+    #[test]
+    fn the_spherical_objective_never_falls() {
+        let x = random(400, 12, 9).mapv(|v| v - 0.5);
+        let after = |rounds| {
+            let params = KMeansParams::spherical(6).n_restarts(1).tolerance(0.0).max_iterations(rounds);
+            fit(params, &x).unwrap().inertia
+        };
+        let inertias: Vec<f64> = (1..20).map(after).collect();
+        assert!(inertias.windows(2).all(|w| w[1] <= w[0] + 1e-9), "{inertias:?}");
+        assert!(inertias[18] < inertias[0]);
+    }
+
+    #[test]
+    fn the_assigner_repeats_the_labels_of_the_fit() {
+        let x = random(500, 8, 4);
+        let clustering = fit(KMeansParams::new(9), &x).unwrap();
+        let assigned = clustering.assigner.assign(x.view());
+        assert!(assigned.iter().zip(&clustering.labels).all(|(a, l)| a.cluster == *l));
+        let inertia: f64 = assigned.iter().map(|a| a.distance * a.distance).sum();
+        assert!((inertia - clustering.inertia).abs() < 1e-9 * inertia);
+        assert!(assigned.iter().all(|a| (0.0..=1.0).contains(&a.confidence.unwrap())));
+    }
+
+    #[test]
+    fn bad_parameters_and_input_are_errors() {
+        let x = array![[0.0f32], [1.0]];
+        assert!(matches!(fit(KMeansParams::new(0), &x), Err(ClusterError::Parameter { .. })));
+        assert!(matches!(fit(KMeansParams::new(1).tolerance(-1.0), &x), Err(ClusterError::Parameter { .. })));
+        assert!(matches!(fit(KMeansParams::new(3), &x), Err(ClusterError::TooFewSamples { .. })));
+        assert!(matches!(fit(KMeansParams::new(1), &Array2::zeros((0, 1))), Err(ClusterError::TooFewSamples { .. })));
+        let init = Init::Given(array![[0.0f32, 1.0]]);
+        assert!(matches!(fit(KMeansParams::new(1).init(init), &x), Err(ClusterError::InitShape { .. })));
+        assert!(matches!(fit(KMeansParams::new(1), &array![[f32::NAN]]), Err(ClusterError::NotFinite { row: 0 })));
+    }
+}

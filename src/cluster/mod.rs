@@ -1,0 +1,119 @@
+//! Features to clusters.
+//!
+//! Every clusterer yields labels **and** an assigner, so that new images have one path whichever made the clusters.
+//! The parameter types implement linfa's [`ParamGuard`] and [`Fit`](linfa::traits::Fit), the fitted
+//! types [`PredictInplace`](linfa::traits::PredictInplace).
+
+mod assigner;
+mod kmeans;
+mod lloyd;
+mod seeding;
+
+pub use assigner::{Assignment, Centroids, Metric};
+pub use kmeans::{KMeans, KMeansParams, KMeansValidParams};
+pub use seeding::Init;
+
+use crate::collection::ClusterId;
+use crate::progress::{Interrupted, Reporter};
+use linfa::ParamGuard;
+use ndarray::ArrayView2;
+
+/// A clusterer with its parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Algorithm {
+    /// Lloyd's k-means, euclidean or spherical.
+    KMeans(KMeansParams),
+}
+
+/// What a fit found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clustering {
+    /// The cluster of each row; `None` is noise. Clusters are numbered by falling size, ties by first member.
+    pub labels: Vec<Option<ClusterId>>,
+    /// Assigns new rows, and gives the rows of the fit the same labels.
+    pub assigner: Centroids,
+    /// Sum of squared distances to the centroids; for the cosine metric the sum of (1 - cos).
+    pub inertia: f64,
+    /// Rounds of the best start.
+    pub n_iterations: usize,
+    /// Whether that start converged before the limit.
+    pub converged: bool,
+}
+
+impl Clustering {
+    /// Number of clusters, none of them empty.
+    pub fn n_clusters(&self) -> usize {
+        self.assigner.centroids.nrows()
+    }
+
+    /// Number of members of each cluster.
+    pub fn sizes(&self) -> Vec<usize> {
+        let mut sizes = vec![0; self.n_clusters()];
+        self.labels.iter().flatten().for_each(|&c| sizes[c] += 1);
+        sizes
+    }
+}
+
+/// Why rows could not be clustered.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// A parameter is out of its range.
+    #[error("{name} is {found}: it must be {expected}")]
+    Parameter {
+        /// Which.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// Its range.
+        expected: &'static str,
+    },
+    /// More clusters than rows.
+    #[error("{n_clusters} clusters of {n_samples} images: ask for at most as many clusters as there are images")]
+    TooFewSamples {
+        /// Asked for.
+        n_clusters: usize,
+        /// At hand.
+        n_samples: usize,
+    },
+    /// Starting centroids of the wrong shape.
+    #[error(
+        "the starting centroids have shape {found:?} where {expected:?} (clusters x features, after the reducer) is needed"
+    )]
+    InitShape {
+        /// As given.
+        found: (usize, usize),
+        /// As needed.
+        expected: (usize, usize),
+    },
+    /// NaN or infinite input.
+    #[error("row {row} holds a value that is not finite")]
+    NotFinite {
+        /// The first such row.
+        row: usize,
+    },
+    /// Stopped by the user.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// From linfa's own traits.
+    #[error(transparent)]
+    Linfa(#[from] linfa::Error),
+}
+
+impl Algorithm {
+    /// Fits the rows of `x`, shape (n_samples, n_features).
+    ///
+    /// # Errors
+    /// A parameter out of range, more clusters than rows, values that are not finite, or an interruption.
+    pub fn fit(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
+        match self {
+            Self::KMeans(params) => params.check_ref()?.fit_rows(x, reporter),
+        }
+    }
+
+    /// The same algorithm asked for another number of clusters.
+    pub fn with_n_clusters(&self, n_clusters: usize) -> Self {
+        match self {
+            Self::KMeans(params) => Self::KMeans(params.clone().n_clusters(n_clusters)),
+        }
+    }
+}

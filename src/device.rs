@@ -1,0 +1,109 @@
+//! Where matrix products run: on our own CPU blocks, or as candle tensors on a CUDA or Metal device.
+
+use ndarray::{Array2, ArrayView2};
+
+/// What the user asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceChoice {
+    /// An accelerator if this build and machine have one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The first NVIDIA GPU.
+    Cuda,
+    /// The first Apple GPU.
+    Metal,
+}
+
+/// An opened device.
+#[derive(Clone, Debug, Default)]
+pub enum Device {
+    /// Our blocks on the CPU: the same bits at any thread count.
+    #[default]
+    Cpu,
+    /// A candle device. Products agree with the CPU's to about 1e-5 of the norms' product.
+    Candle(candle_core::Device),
+}
+
+/// Why a device can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The build lacks the feature.
+    #[error(
+        "this alike was built without {0}: rebuild with `cargo build --release --features {0}`, or use --device cpu"
+    )]
+    NotBuilt(&'static str),
+    /// The device failed.
+    #[error("the device failed: {0}; --device cpu works everywhere")]
+    Failed(#[from] candle_core::Error),
+}
+
+impl Device {
+    /// Opens the device asked for.
+    ///
+    /// # Errors
+    /// If it was named and isn't there; `Auto` falls back to the CPU.
+    ///
+    /// ```
+    /// use alike::device::{Device, DeviceChoice};
+    /// assert!(matches!(Device::open(DeviceChoice::Cpu)?, Device::Cpu));
+    /// # Ok::<(), alike::device::DeviceError>(())
+    /// ```
+    pub fn open(choice: DeviceChoice) -> Result<Self, DeviceError> {
+        use candle_core::utils::{cuda_is_available, metal_is_available};
+        match choice {
+            DeviceChoice::Cpu => Ok(Self::Cpu),
+            DeviceChoice::Cuda if !cuda_is_available() => Err(DeviceError::NotBuilt("cuda")),
+            DeviceChoice::Cuda => Ok(Self::Candle(candle_core::Device::new_cuda(0)?)),
+            DeviceChoice::Metal if !metal_is_available() => Err(DeviceError::NotBuilt("metal")),
+            DeviceChoice::Metal => Ok(Self::Candle(candle_core::Device::new_metal(0)?)),
+            DeviceChoice::Auto => Ok([DeviceChoice::Cuda, DeviceChoice::Metal]
+                .into_iter()
+                .find_map(|choice| Self::open(choice).ok())
+                .unwrap_or(Self::Cpu)),
+        }
+    }
+
+    /// The product of shapes (n, d) and (d, m).
+    ///
+    /// # Errors
+    /// If the device fails, as when its memory is full.
+    pub fn product(&self, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Result<Array2<f32>, DeviceError> {
+        match self {
+            Self::Cpu => Ok(crate::distance::product(a, b)),
+            Self::Candle(device) => {
+                let tensor = |m: ArrayView2<'_, f32>| {
+                    let values: Vec<f32> = m.iter().copied().collect();
+                    candle_core::Tensor::from_vec(values, m.dim(), device)
+                };
+                let values = tensor(a)?.matmul(&tensor(b)?)?.flatten_all()?.to_vec1()?;
+                Ok(Array2::from_shape_vec((a.nrows(), b.ncols()), values).expect("the product's shape"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Axis, Slice};
+
+    #[test]
+    fn candle_agrees_with_the_cpu() {
+        let a = Array2::from_shape_fn((300, 70), |(i, j)| ((i * 7 + j * 13) % 23) as f32 / 23.0 - 0.5);
+        let b = Array2::from_shape_fn((70, 11), |(i, j)| ((i * 5 + j * 3) % 17) as f32 / 17.0);
+        let cpu = Device::Cpu.product(a.view(), b.view()).unwrap();
+        let candle = Device::Candle(candle_core::Device::Cpu).product(a.view(), b.view()).unwrap();
+        let every_other = a.slice_axis(Axis(0), Slice::new(0, None, 2));
+        let strided = Device::Candle(candle_core::Device::Cpu).product(every_other, b.view());
+        assert!(cpu.iter().zip(&candle).all(|(x, y)| (x - y).abs() < 1e-4));
+        assert!(
+            cpu.slice_axis(Axis(0), Slice::new(0, None, 2))
+                .iter()
+                .zip(&strided.unwrap())
+                .all(|(x, y)| (x - y).abs() < 1e-4)
+        );
+    }
+}

@@ -1,0 +1,405 @@
+//! A whole collection through an extractor, on all cores, in bounded memory.
+//!
+//! The collection passes in windows of some hundred images. While one window's prepared (small) images become
+//! features, the next is read, decoded and prepared, and of a source that must be read in order the one after that is
+//! read. Each step is a parallel loop on rayon's current pool, so nobody waits while there is work, and the order of
+//! the results doesn't depend on timing. A full-size image lives only while its own thread prepares it, and
+//! [`gate`](super::gate) bounds how much of that there is at a time.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use image::DynamicImage;
+use ndarray::{Array2, ArrayView1};
+use rayon::prelude::*;
+
+use super::cache::OpenCache;
+use super::gate::{self, Gate};
+use super::{Cache, ContentHash, EmbedError, Extractor};
+use crate::collection::{Embeddings, Skipped, Stage};
+use crate::decode;
+use crate::progress::{Interrupted, Reporter};
+use crate::source::{Content, Source, SourceError};
+
+/// How to embed.
+#[derive(Clone, Debug)]
+pub struct EmbedOptions {
+    /// What an image may cost to decode.
+    pub limits: decode::Limits,
+    /// Bytes of full-size decoded images to hold at a time, over all threads; an image larger than that is decoded
+    /// alone. By default 320 MiB, three photos of 24 megapixels.
+    pub memory: u64,
+}
+
+impl Default for EmbedOptions {
+    fn default() -> Self {
+        Self { limits: decode::Limits::default(), memory: 320 << 20 }
+    }
+}
+
+/// Sees each image that is decoded, in full size: its index among the items, its pixels, its contents' hash. Called
+/// from any thread in any order; not for images whose features are in the cache.
+pub type OnImage<'a> = &'a (dyn Fn(usize, &DynamicImage, &ContentHash) + Sync);
+
+/// A collection's features.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// The images that have a row, as rising indices into the source's items.
+    pub kept: Vec<usize>,
+    /// The rows' contents.
+    pub hashes: Vec<ContentHash>,
+    /// The rows, shape (kept, n_features).
+    pub embeddings: Embeddings,
+    /// The other images, in the collection's order.
+    pub skipped: Vec<Skipped>,
+    /// Where the time went.
+    pub seconds: EmbedSeconds,
+    /// Number of rows that came from the cache.
+    pub n_cached: usize,
+}
+
+/// Seconds by part: `wall` of the clock, the others summed over threads.
+#[derive(serde::Serialize, Clone, Copy, Debug, Default, PartialEq)]
+pub struct EmbedSeconds {
+    /// Reading files, hashing them and asking the cache.
+    pub read: f64,
+    /// Decoding and preparing.
+    pub decode: f64,
+    /// Features from prepared images.
+    pub embed: f64,
+    /// From beginning to end.
+    pub wall: f64,
+}
+
+/// Embeds `collection`. A row's bytes depend on its image and the extractor alone, not on threads, cache or company.
+/// An image that can't be read, decoded or embedded is skipped.
+///
+/// Peak memory: the matrix (n_samples x n_features x 4 bytes), `options.memory`, and two windows of prepared images.
+///
+/// # Errors
+/// If interrupted (what was finished is in the cache then), or if the matrix doesn't fit into memory.
+pub fn embed(
+    collection: &dyn Source,
+    extractor: &dyn Extractor,
+    options: &EmbedOptions,
+    cache: Option<&Cache>,
+    on_image: Option<OnImage<'_>>,
+    reporter: &dyn Reporter,
+) -> Result<Embedded, EmbedError> {
+    let start = Instant::now();
+    let mut sink = Sink::new(collection.items().len(), extractor.n_features())?;
+    let run = Run {
+        collection,
+        extractor,
+        limits: &options.limits,
+        cache: cache.map(|c| c.open(&extractor.spec().hash(), extractor.n_features(), reporter)),
+        on_image,
+        reporter,
+        gate: Gate::new(options.memory),
+        window: (32 * rayon::current_num_threads()).max(256).min((WINDOW / (4 * extractor.n_features())).max(8)),
+        clock: Clock::default(),
+    };
+    reporter.begin("embed", Some(collection.items().len() as u64));
+    let result = run.windows(&mut sink);
+    reporter.end();
+    result?;
+    Ok(sink.finish(collection, run.clock.seconds(start)))
+}
+
+/// What stays the same during one call.
+struct Run<'a> {
+    collection: &'a dyn Source,
+    extractor: &'a dyn Extractor,
+    limits: &'a decode::Limits,
+    cache: Option<OpenCache<'a>>,
+    on_image: Option<OnImage<'a>>,
+    reporter: &'a dyn Reporter,
+    gate: Gate,
+    window: usize,
+    clock: Clock,
+}
+
+/// A window's items, and their contents if those had to be read ahead.
+struct Fetched {
+    items: Range<usize>,
+    contents: Vec<Result<Content, SourceError>>,
+}
+
+/// What a window's images have come to; `ready` holds the prepared images of [`Image::Ready`], in order.
+#[derive(Default)]
+struct Prepared {
+    images: Vec<Image>,
+    ready: Vec<DynamicImage>,
+}
+
+/// An image on its way to its row.
+enum Image {
+    Failed(Stage, String),
+    Cached(ContentHash, Vec<f32>),
+    Ready(ContentHash),
+}
+
+/// A fresh row, or why there is none.
+type Row = Result<Vec<f32>, String>;
+
+/// The rows of a window take no more bytes than this, but for a few wide ones.
+const WINDOW: usize = 64 << 20;
+/// Read-ahead of a sequential source ends its window at so many bytes.
+const READ_AHEAD: usize = 32 << 20;
+
+impl Run<'_> {
+    fn windows(&self, sink: &mut Sink) -> Result<(), Interrupted> {
+        let mut fetched = self.fetch(0)?;
+        let mut prepared = Prepared::default();
+        while !(fetched.items.is_empty() && prepared.images.is_empty()) {
+            let next = fetched.items.end;
+            let ((ahead, following), rows) =
+                rayon::join(|| rayon::join(|| self.fetch(next), || self.prepare(fetched)), || self.rows(&prepared));
+            sink.take(self.collection, prepared.images, rows?);
+            (fetched, prepared) = (ahead?, following?);
+        }
+        Ok(())
+    }
+
+    /// The window that begins at `start`, read if its source is a sequential one.
+    fn fetch(&self, start: usize) -> Result<Fetched, Interrupted> {
+        let end = (start + self.window).min(self.collection.items().len());
+        if !self.collection.sequential() {
+            return Ok(Fetched { items: start..end, contents: Vec::new() });
+        }
+        let (mut contents, mut bytes) = (Vec::new(), 0);
+        while start + contents.len() < end && bytes < READ_AHEAD {
+            self.reporter.check()?;
+            let content = self.clock.read.time(|| self.collection.read(start + contents.len()));
+            bytes += match &content {
+                Ok(Content::Encoded(encoded)) => encoded.len(),
+                Ok(Content::Pixels(image)) => image.as_bytes().len(),
+                Err(_) => 0,
+            };
+            contents.push(content);
+        }
+        Ok(Fetched { items: start..start + contents.len(), contents })
+    }
+
+    fn prepare(&self, fetched: Fetched) -> Result<Prepared, Interrupted> {
+        let mut contents: Vec<_> = fetched.contents.into_iter().map(Some).collect();
+        contents.resize_with(fetched.items.len(), || None);
+        let images: Vec<(Image, Option<DynamicImage>)> = (fetched.items, contents)
+            .into_par_iter()
+            .with_max_len(1) // A photo is work enough to steal.
+            .map(|(index, content)| {
+                self.reporter.check()?;
+                Ok(self.prepare_one(index, content).unwrap_or_else(|(stage, reason)| {
+                    self.reporter.advance(1);
+                    (Image::Failed(stage, reason), None)
+                }))
+            })
+            .collect::<Result<_, Interrupted>>()?;
+        let (images, ready): (Vec<_>, Vec<_>) = images.into_iter().unzip();
+        Ok(Prepared { images, ready: ready.into_iter().flatten().collect() })
+    }
+
+    fn prepare_one(
+        &self,
+        index: usize,
+        content: Option<Result<Content, SourceError>>,
+    ) -> Result<(Image, Option<DynamicImage>), (Stage, String)> {
+        let read = self.clock.read.time(|| self.read(index, content))?;
+        let (content, hash) = match read {
+            Read::Cached(hash, row) => {
+                self.reporter.advance(1);
+                return Ok((Image::Cached(hash, row), None));
+            }
+            Read::Fresh(content, hash) => (content, hash),
+        };
+        let _pass = self.gate.enter(gate::decoded_bytes(&content));
+        self.clock.decode.time(|| {
+            let image = match content {
+                Content::Encoded(bytes) => {
+                    decode::decode(&bytes, self.limits).map_err(|e| (Stage::Decode, e.to_string()))?
+                }
+                Content::Pixels(image) => image,
+            };
+            if image.width() == 0 || image.height() == 0 {
+                return Err((Stage::Decode, "the image has no pixels".to_owned()));
+            }
+            if let Some(see) = self.on_image {
+                see(index, &image, &hash);
+            }
+            Ok((Image::Ready(hash), Some(self.extractor.prepare(&image))))
+        })
+    }
+
+    /// Asks the cache by the file's stamp, which spares reading it, then by its contents.
+    fn read(&self, index: usize, content: Option<Result<Content, SourceError>>) -> Result<Read, (Stage, String)> {
+        let item = &self.collection.items()[index];
+        let file = item.path.as_deref().zip(item.stamp.as_ref());
+        let listed = self.cache.as_ref().zip(file);
+        let known = listed.and_then(|(cache, (path, stamp))| cache.contents(path, stamp));
+        if let (Some(cache), Some(hash)) = (&self.cache, known)
+            && let Some(row) = cache.row(&hash)
+        {
+            return Ok(Read::Cached(hash, row));
+        }
+        let content = content.unwrap_or_else(|| self.collection.read(index));
+        let content = content.map_err(|e| (Stage::Read, e.to_string()))?;
+        let hash = ContentHash::of(&content);
+        if let Some((cache, (path, stamp))) = listed
+            && known != Some(hash)
+        {
+            cache.put_contents(path, stamp, &hash);
+        }
+        match self.cache.as_ref().and_then(|cache| cache.row(&hash)) {
+            Some(row) => Ok(Read::Cached(hash, row)),
+            None => Ok(Read::Fresh(content, hash)),
+        }
+    }
+
+    /// The rows of the images that are ready, in order.
+    fn rows(&self, prepared: &Prepared) -> Result<Vec<Row>, Interrupted> {
+        let hashes: Vec<&ContentHash> = prepared.images.iter().filter_map(Image::ready).collect();
+        let size = self.extractor.batch_size().max(1);
+        let batches: Vec<Vec<Row>> = (prepared.ready.par_chunks(size), hashes.par_chunks(size))
+            .into_par_iter()
+            .map(|(batch, hashes)| {
+                self.reporter.check()?;
+                let rows = self.clock.embed.time(|| embed_batch(self.extractor, batch));
+                if let Some(cache) = &self.cache {
+                    for (hash, row) in hashes.iter().zip(&rows).filter_map(|(h, r)| Some((h, r.as_ref().ok()?))) {
+                        cache.put_row(hash, row);
+                    }
+                }
+                self.reporter.advance(batch.len() as u64);
+                Ok(rows)
+            })
+            .collect::<Result<_, Interrupted>>()?;
+        Ok(batches.into_iter().flatten().collect())
+    }
+}
+
+/// An image's bytes, or what they gave before.
+enum Read {
+    Cached(ContentHash, Vec<f32>),
+    Fresh(Content, ContentHash),
+}
+
+impl Image {
+    fn ready(&self) -> Option<&ContentHash> {
+        match self {
+            Image::Ready(hash) => Some(hash),
+            _ => None,
+        }
+    }
+}
+
+/// Embeds a batch; if that fails, its images one by one, so that the culprit fails alone.
+fn embed_batch(extractor: &dyn Extractor, batch: &[DynamicImage]) -> Vec<Row> {
+    let mut block = Array2::zeros((batch.len(), extractor.n_features()));
+    match extractor.embed(batch, block.view_mut()) {
+        Ok(()) => block.outer_iter().map(finite).collect(),
+        Err(e) if batch.len() == 1 => vec![Err(e.to_string())],
+        Err(_) => batch.chunks(1).flat_map(|image| embed_batch(extractor, image)).collect(),
+    }
+}
+
+fn finite(row: ArrayView1<'_, f32>) -> Row {
+    match row.iter().position(|v| !v.is_finite()) {
+        Some(feature) => Err(format!("feature {feature} is {}, which is no finite number", row[feature])),
+        None => Ok(row.to_vec()),
+    }
+}
+
+/// Gathers rows in the collection's order. The matrix grows within its one allocation.
+struct Sink {
+    kept: Vec<usize>,
+    hashes: Vec<ContentHash>,
+    skipped: Vec<Skipped>,
+    data: Vec<f32>,
+    n_cached: usize,
+    n_features: usize,
+    seen: usize,
+}
+
+impl Sink {
+    fn new(n_samples: usize, n_features: usize) -> Result<Self, EmbedError> {
+        let mut data = Vec::new();
+        n_samples
+            .checked_mul(n_features)
+            .and_then(|len| data.try_reserve_exact(len).ok())
+            .ok_or(EmbedError::Memory { n_samples, n_features })?;
+        Ok(Self { kept: vec![], hashes: vec![], skipped: vec![], data, n_cached: 0, n_features, seen: 0 })
+    }
+
+    fn take(&mut self, collection: &dyn Source, images: Vec<Image>, rows: Vec<Row>) {
+        let mut rows = rows.into_iter();
+        for image in images {
+            let row = match image {
+                Image::Failed(stage, reason) => Err((stage, reason)),
+                Image::Cached(hash, row) => {
+                    self.n_cached += 1;
+                    Ok((hash, row))
+                }
+                Image::Ready(hash) => {
+                    let row = rows.next().expect("a row for each image that is ready");
+                    row.map(|row| (hash, row)).map_err(|reason| (Stage::Embed, reason))
+                }
+            };
+            match row {
+                Ok((hash, row)) => {
+                    self.kept.push(self.seen);
+                    self.hashes.push(hash);
+                    self.data.extend_from_slice(&row);
+                }
+                Err((stage, reason)) => {
+                    let id = collection.items()[self.seen].id.clone();
+                    self.skipped.push(Skipped { id, stage, reason });
+                }
+            }
+            self.seen += 1;
+        }
+    }
+
+    fn finish(self, collection: &dyn Source, seconds: EmbedSeconds) -> Embedded {
+        let ids = self.kept.iter().map(|&i| collection.items()[i].id.clone()).collect();
+        let data = Array2::from_shape_vec((self.kept.len(), self.n_features), self.data).expect("a row an image");
+        let embeddings = Embeddings::new(ids, data).expect("finite rows, an id each");
+        let Self { kept, hashes, skipped, n_cached, .. } = self;
+        Embedded { kept, hashes, embeddings, skipped, seconds, n_cached }
+    }
+}
+
+/// Nanoseconds of work, summed over threads.
+#[derive(Default)]
+struct Stopwatch(AtomicU64);
+
+impl Stopwatch {
+    fn time<T>(&self, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = work();
+        self.0.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        result
+    }
+
+    fn seconds(&self) -> f64 {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed)).as_secs_f64()
+    }
+}
+
+#[derive(Default)]
+struct Clock {
+    read: Stopwatch,
+    decode: Stopwatch,
+    embed: Stopwatch,
+}
+
+impl Clock {
+    fn seconds(&self, start: Instant) -> EmbedSeconds {
+        EmbedSeconds {
+            read: self.read.seconds(),
+            decode: self.decode.seconds(),
+            embed: self.embed.seconds(),
+            wall: start.elapsed().as_secs_f64(),
+        }
+    }
+}

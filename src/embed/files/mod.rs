@@ -1,0 +1,272 @@
+//! Files of embeddings, by extension: `.npy` (ids in a `.ids.csv` beside it), `.parquet`, `.safetensors`.
+//!
+//! A header is believed only as far as the file's length bears it out, so none can ask for more memory than the file
+//! takes on disk.
+
+mod npy;
+mod parquet;
+mod safetensors;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+
+use crate::collection::{Embeddings, EmbeddingsError};
+use crate::files::{At, FileError};
+
+/// Why embeddings can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// The system's refusal.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Not the name of a file of embeddings.
+    #[error("{}: embeddings are kept in .npy, .parquet or .safetensors files: choose a name that ends so", .0.display())]
+    Extension(PathBuf),
+    /// Not what its extension says, damaged, or without embeddings in it.
+    #[error("{}: {reason}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What was expected, what was found.
+        reason: String,
+    },
+    /// Rows and ids don't make embeddings.
+    #[error("{}: {source}", path.display())]
+    Embeddings {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: EmbeddingsError,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Npy,
+    Parquet,
+    Safetensors,
+}
+
+impl Format {
+    fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "npy" => Some(Self::Npy),
+            "parquet" => Some(Self::Parquet),
+            "safetensors" => Some(Self::Safetensors),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the name is one of a file of embeddings. A `.npy` or `.parquet` file may hold something else still.
+pub fn is_embeddings(path: &Path) -> bool {
+    Format::of(path).is_some()
+}
+
+/// Reads embeddings of 32-bit or 64-bit floats (`.npy` and `.safetensors`: 16-bit ones too). Where the file has no ids,
+/// they are the rows' zero-padded numbers.
+///
+/// - `.npy`: shape (n_samples, n_features), C or Fortran order; `NAME.npy.ids.csv` with a column `id` beside it.
+/// - `.parquet`: a list column `embedding`, a string column `id`.
+/// - `.safetensors`: a tensor `embeddings`, shape (n_samples, n_features); a byte tensor `ids`, a JSON array of strings.
+///
+/// # Errors
+/// If the file can't be read, is damaged, or holds something else. Never reserves much more than the file's size.
+pub fn read(path: &Path) -> Result<Embeddings, FilesError> {
+    let format = Format::of(path).ok_or_else(|| FilesError::Extension(path.to_owned()))?;
+    let file = File::open(path).at("read", path)?;
+    let len = file.metadata().at("read", path)?.len();
+    let read = match format {
+        Format::Npy => npy::read(&mut BufReader::new(file), len, path),
+        // The parser of damaged pages panics here and there.
+        Format::Parquet => std::panic::catch_unwind(|| parquet::read(file, len))
+            .unwrap_or_else(|_| Err("not a Parquet file that can be read: it is damaged".to_owned())),
+        Format::Safetensors => safetensors::read(&mut BufReader::new(file), len),
+    };
+    let (ids, data) = read.map_err(|reason| FilesError::Invalid { path: path.to_owned(), reason })?;
+    let ids = ids.unwrap_or_else(|| numbers(data.nrows()));
+    Embeddings::new(ids, data).map_err(|source| FilesError::Embeddings { path: path.to_owned(), source })
+}
+
+/// Writes embeddings, whole or not at all, in the forms that [`read`] reads; 32-bit floats.
+///
+/// ```
+/// use alike::{collection::Embeddings, embed::files};
+/// let dir = tempfile::tempdir()?;
+/// let embeddings = Embeddings::new(vec!["a.jpg".into()], ndarray::array![[0.25, 0.5]])?;
+/// for name in ["e.npy", "e.parquet", "e.safetensors"] {
+///     files::write(&dir.path().join(name), &embeddings)?;
+///     assert_eq!(files::read(&dir.path().join(name))?, embeddings);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Any I/O error, or another extension.
+pub fn write(path: &Path, embeddings: &Embeddings) -> Result<(), FilesError> {
+    match Format::of(path).ok_or_else(|| FilesError::Extension(path.to_owned()))? {
+        Format::Npy => npy::write(path, embeddings)?,
+        Format::Parquet => crate::files::write_whole(path, |out| parquet::write(out, embeddings))?,
+        Format::Safetensors => crate::files::write_whole(path, |out| safetensors::write(out, embeddings))?,
+    }
+    Ok(())
+}
+
+/// Ids, if the file has them, and rows; or what is wrong with it.
+type Parts = Result<(Option<Vec<String>>, Array2<f32>), String>;
+
+fn numbers(n: usize) -> Vec<String> {
+    let width = n.saturating_sub(1).to_string().len();
+    (0..n).map(|i| format!("{i:0width$}")).collect()
+}
+
+/// The type of a stored number, little-endian.
+#[derive(Clone, Copy)]
+enum Float {
+    F16,
+    F32,
+    F64,
+}
+
+impl Float {
+    fn size(self) -> usize {
+        match self {
+            Self::F16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    /// Reads `n` numbers, which the caller knows to be there.
+    fn read(self, input: &mut dyn Read, n: usize) -> io::Result<Vec<f32>> {
+        let mut values = Vec::with_capacity(n);
+        let mut block = vec![0; (1 << 16).min(n * self.size())];
+        while values.len() < n {
+            let len = block.len().min((n - values.len()) * self.size());
+            let block = &mut block[..len];
+            input.read_exact(block)?;
+            match self {
+                Self::F16 => values.extend(block.as_chunks().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32())),
+                Self::F32 => values.extend(block.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
+                Self::F64 => values.extend(block.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32)),
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Rows as little-endian bytes, in order.
+fn write_rows(out: &mut dyn Write, embeddings: &Embeddings) -> io::Result<()> {
+    embeddings.view().iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Embeddings {
+        let ids = ["a.jpg", "sub/b, \"c\".png", "zeile\nzwei ü"].map(String::from).to_vec();
+        let data = Array2::from_shape_fn((3, 5), |(i, j)| (i as f32 - 1.3) * 0.1 + j as f32);
+        Embeddings::new(ids, data).unwrap()
+    }
+
+    #[test]
+    fn every_format_gives_back_what_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let many = Array2::from_shape_fn((10_000, 3), |(i, j)| (i * 3 + j) as f32 * 0.1);
+        let empty = Embeddings::new(vec![], Array2::zeros((0, 4))).unwrap();
+        for extension in ["npy", "parquet", "SafeTensors"] {
+            let path = dir.path().join("x").with_extension(extension);
+            for embeddings in [example(), Embeddings::new(numbers(10_000), many.clone()).unwrap(), empty.clone()] {
+                write(&path, &embeddings).unwrap();
+                let found = read(&path).unwrap();
+                assert_eq!(found.ids(), embeddings.ids(), "{extension}");
+                assert_eq!(found.view().iter().collect::<Vec<_>>(), embeddings.view().iter().collect::<Vec<_>>());
+            }
+        }
+        assert!(matches!(write(Path::new("x.txt"), &example()), Err(FilesError::Extension(_))));
+    }
+
+    /// Files as other programs write them, made with numpy 2.4.6, pyarrow 26.0.1 and safetensors 0.8.0 by
+    /// `fixtures/make.py`.
+    #[test]
+    fn files_of_other_programs_are_read() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/embed/files/fixtures");
+        let expected: Vec<f32> = (0..6).map(|v| v as f32 / 4.0 - 0.5).collect();
+        for (name, ids) in [
+            ("f32.npy", ["0", "1", "2"]),
+            ("f64-fortran-big-endian.npy", ["0", "1", "2"]),
+            ("f16.npy", ["0", "1", "2"]),
+            ("list.parquet", ["a", "b", "ü"]),
+            ("fixed-size-f64-dictionary-zstd.parquet", ["a", "b", "ü"]),
+            ("f16.safetensors", ["0", "1", "2"]),
+        ] {
+            let found = read(&dir.join(name)).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(found.ids(), ids, "{name}");
+            assert_eq!(found.view().iter().copied().collect::<Vec<_>>(), expected, "{name}");
+            assert_eq!(found.view().dim(), (3, 2), "{name}");
+        }
+    }
+
+    /// Truncated anywhere, or with any byte changed: an error or other numbers, never a panic or a huge allocation.
+    #[test]
+    fn damaged_files_are_errors() {
+        let dir = tempfile::tempdir().unwrap();
+        for extension in ["npy", "parquet", "safetensors"] {
+            let path = dir.path().join("x").with_extension(extension);
+            write(&path, &example()).unwrap();
+            let whole = std::fs::read(&path).unwrap();
+            let read_bytes = |bytes: &[u8]| {
+                std::fs::remove_file(&path).unwrap(); // Overwriting waits for the disk.
+                std::fs::write(&path, bytes).unwrap();
+                read(&path)
+            };
+            for len in 0..whole.len() {
+                assert!(read_bytes(&whole[..len]).is_err(), "{extension} of {len} bytes");
+            }
+            for at in 0..whole.len() {
+                for flip in [1, 16, 128, 255] {
+                    let mut bytes = whole.clone();
+                    bytes[at] ^= flip;
+                    let _ = read_bytes(&bytes);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_headers_are_errors() {
+        let dir = tempfile::tempdir().unwrap();
+        let npy =
+            |version: u8, len: &[u8], header: &str| [&b"\x93NUMPY"[..], &[version, 0], len, header.as_bytes()].concat();
+        let shape = |shape: &str| {
+            let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
+            npy(1, &(header.len() as u16).to_le_bytes(), &header)
+        };
+        let deep = "(".repeat(60_000);
+        let tensors = |header: &str| [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+        for (name, bytes) in [
+            ("a.npy", shape("(4611686018427387904, 4)")),
+            ("a.npy", shape("(1000000000, 1000)")),
+            ("a.npy", shape("(3,)")),
+            ("a.npy", shape("(-1, 4)")),
+            ("a.npy", npy(1, &60_000u16.to_le_bytes(), &deep)),
+            ("a.npy", npy(2, &u32::MAX.to_le_bytes(), "{")),
+            ("a.safetensors", u64::MAX.to_le_bytes().to_vec()),
+            ("a.safetensors", tensors("{}")),
+            ("a.safetensors", tensors(&"[".repeat(1000))),
+            (
+                "a.safetensors",
+                tensors(r#"{"embeddings":{"dtype":"F32","shape":[1000000000,1000],"data_offsets":[0,4000000000000]}}"#),
+            ),
+        ] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let error = read(&path).unwrap_err();
+            assert!(matches!(error, FilesError::Invalid { .. }), "{error}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! NumPy's `.npy`: a matrix, its ids in a CSV file beside it.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufRead, Read};
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, ShapeBuilder};
+use npyz::WriterBuilder;
+
+use super::Parts;
+use crate::collection::Embeddings;
+use crate::files::{FileError, write_whole};
+
+/// Header bytes of a matrix are about a hundred, brackets two pairs; more would only be there to harm the parser.
+const MAX_HEADER: usize = 4096;
+const MAX_BRACKETS: usize = 16;
+
+pub(super) fn read(input: &mut dyn BufRead, len: u64, path: &Path) -> Parts {
+    let header = header(input)?;
+    let (shape, order) = (header.shape().to_vec(), header.order());
+    let &[n_samples, n_features] = &shape[..] else {
+        return Err(format!("embeddings have two dimensions, this array has the shape {shape:?}"));
+    };
+    let npyz::DType::Plain(dtype) = header.dtype() else {
+        return Err("embeddings are floats, this array has records".to_owned());
+    };
+    let n_values = n_samples.checked_mul(n_features).filter(|n| *n <= len);
+    let n_values = n_values.ok_or_else(|| format!("too short a file for the shape {shape:?}"))? as usize;
+    let npy = npyz::NpyFile::with_header(header, input);
+    let values: Result<Vec<f32>, String> = match (dtype.type_char(), dtype.size_field()) {
+        (npyz::TypeChar::Float, 2) => collect(npy.data::<half::f16>(), n_values, half::f16::to_f32),
+        (npyz::TypeChar::Float, 4) => collect(npy.data::<f32>(), n_values, |v| v),
+        (npyz::TypeChar::Float, 8) => collect(npy.data::<f64>(), n_values, |v| v as f32),
+        _ => Err(format!("embeddings are floats of 2, 4 or 8 bytes, this array is of type {dtype}")),
+    };
+    let shape = (n_samples as usize, n_features as usize).set_f(order == npyz::Order::Fortran);
+    let data = Array2::from_shape_vec(shape, values?).map_err(|e| e.to_string())?;
+    Ok((read_ids(&ids_path(path))?, data))
+}
+
+/// Reads the header, having made sure that the parser can take it.
+fn header(input: &mut dyn BufRead) -> Result<npyz::NpyHeader, String> {
+    let not_npy = |e: std::io::Error| format!("not a .npy file: {e}");
+    let mut start = vec![0; 10];
+    input.read_exact(&mut start).map_err(not_npy)?;
+    let len = match start[6] {
+        1 => usize::from(u16::from_le_bytes([start[8], start[9]])),
+        _ => {
+            start.resize(12, 0);
+            input.read_exact(&mut start[10..]).map_err(not_npy)?;
+            u32::from_le_bytes([start[8], start[9], start[10], start[11]]) as usize
+        }
+    };
+    if len > MAX_HEADER {
+        return Err(format!("not a .npy file of a matrix: its header has {len} bytes"));
+    }
+    let text = start.len();
+    start.resize(text + len, 0);
+    input.read_exact(&mut start[text..]).map_err(not_npy)?;
+    if start[text..].iter().filter(|b| b"([{".contains(b)).count() > MAX_BRACKETS {
+        return Err("not a .npy file of a matrix: its header is nested too deeply".to_owned());
+    }
+    npyz::NpyHeader::from_reader(&start[..]).map_err(not_npy)
+}
+
+fn collect<R: Read, T: npyz::Deserialize>(
+    values: Result<npyz::NpyReader<T, R>, npyz::DTypeError>,
+    n: usize,
+    to_f32: impl Fn(T) -> f32,
+) -> Result<Vec<f32>, String> {
+    let mut out = Vec::with_capacity(n);
+    for value in values.map_err(|e| e.to_string())? {
+        out.push(to_f32(value.map_err(|e| e.to_string())?));
+    }
+    Ok(out)
+}
+
+pub(super) fn write(path: &Path, embeddings: &Embeddings) -> Result<(), FileError> {
+    write_whole(&ids_path(path), |out| {
+        let mut csv = csv::Writer::from_writer(out);
+        csv.write_record(["id"])?;
+        embeddings.ids().iter().try_for_each(|id| csv.write_record([id]))?;
+        csv.flush()
+    })?;
+    write_whole(path, |out| {
+        let shape = [embeddings.n_samples() as u64, embeddings.n_features() as u64];
+        let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
+        npy.extend(embeddings.view().iter().copied())?;
+        npy.finish()
+    })
+}
+
+fn ids_path(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".ids.csv");
+    name.into()
+}
+
+/// The column `id`; `None` if there is no such file.
+fn read_ids(path: &Path) -> Result<Option<Vec<String>>, String> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(format!("its ids can't be read from {}: {e}", path.display())),
+    };
+    let damaged = |e: csv::Error| format!("its ids can't be read from {}: {e}", path.display());
+    let mut csv = csv::Reader::from_reader(file);
+    let column = csv.headers().map_err(damaged)?.iter().position(|name| name == "id");
+    let column = column.ok_or_else(|| format!("{} has no column `id`", path.display()))?;
+    let ids = csv.records().map(|record| Ok(record.map_err(damaged)?.get(column).unwrap_or_default().to_owned()));
+    ids.collect::<Result<_, String>>().map(Some)
+}

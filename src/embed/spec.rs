@@ -1,0 +1,84 @@
+//! What an extractor is, in a form that is stored in models and keys the cache.
+//!
+//! A number in a spec never changes its meaning: whatever alters an extractor's output for the same spec (its own
+//! code, but also the way images are decoded or resized) raises the version of the specs it touches.
+
+use serde::{Deserialize, Serialize};
+
+use super::gradients::{Gradients, GradientsSpec};
+use super::pixels::{Pixels, PixelsSpec};
+use super::{EmbedError, Extractor};
+
+/// An extractor with all its parameters, preprocessing included.
+///
+/// ```
+/// use alike::embed::{ExtractorSpec, GradientsSpec};
+/// let spec = ExtractorSpec::Gradients(GradientsSpec::default());
+/// let json = serde_json::to_string(&spec)?;
+/// assert_eq!(serde_json::from_str::<ExtractorSpec>(&json)?.build()?.spec(), &spec);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "extractor", rename_all = "lowercase")]
+pub enum ExtractorSpec {
+    /// The pixels themselves.
+    Pixels(PixelsSpec),
+    /// Histograms of edge directions and of colours.
+    Gradients(GradientsSpec),
+}
+
+impl ExtractorSpec {
+    /// The name by which users choose it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pixels(_) => "pixels",
+            Self::Gradients(_) => "gradients",
+        }
+    }
+
+    /// The extractor.
+    ///
+    /// # Errors
+    /// If the spec's version isn't known, or a parameter is out of its range.
+    pub fn build(&self) -> Result<Box<dyn Extractor>, EmbedError> {
+        Ok(match self {
+            Self::Pixels(spec) => Box::new(Pixels::new(*spec)?),
+            Self::Gradients(spec) => Box::new(Gradients::new(*spec)?),
+        })
+    }
+
+    /// A name for the spec as a whole.
+    pub fn hash(&self) -> SpecHash {
+        // Fields are written in the order of their declaration and numbers in their shortest form.
+        SpecHash(blake3::hash(&serde_json::to_vec(self).expect("plain numbers and names")))
+    }
+}
+
+/// What a spec hashes to. Displayed as 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SpecHash(blake3::Hash);
+
+impl std::fmt::Display for SpecHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The error for a spec of another version than `known`.
+pub(super) fn check_version(extractor: &'static str, found: u32, known: u32) -> Result<(), EmbedError> {
+    if found == known { Ok(()) } else { Err(EmbedError::Version { extractor, found, known }) }
+}
+
+/// The error for a parameter that isn't `valid`.
+pub(super) fn check(
+    valid: bool,
+    extractor: &'static str,
+    parameter: &'static str,
+    expected: &'static str,
+    found: impl std::fmt::Debug,
+) -> Result<(), EmbedError> {
+    if valid {
+        return Ok(());
+    }
+    Err(EmbedError::Parameter { extractor, parameter, expected, found: format!("{found:?}") })
+}

@@ -1,0 +1,56 @@
+//! How good the clusters are.
+//!
+//! External scores compare clusters with known classes and need nothing but a [`Contingency`]; internal ones look at
+//! the features alone. Every score is an [`Option`]: `None` only where its formula has no value (no rows, a division
+//! by zero that isn't a limit); where scikit-learn documents a limit, such as 1 for two equal partitions of one
+//! group, that value is given. [`evaluate`] computes all of them at once.
+
+mod assignment;
+mod choose;
+mod contingency;
+mod dispersion;
+mod distances;
+mod dunn;
+mod evaluation;
+pub mod files;
+mod grouping;
+mod information;
+mod overlap;
+mod pairs;
+mod scores;
+mod silhouette;
+#[cfg(test)]
+mod tests;
+
+pub use assignment::accuracy;
+pub use choose::choose_k;
+pub use contingency::{Contingency, NoiseRule};
+pub use dispersion::{calinski_harabasz, davies_bouldin, inertia};
+pub use dunn::dunn;
+pub use evaluation::{ClusterRow, Confusion, ConfusionRow, EvaluateParams, Evaluation, SampleUsed, evaluate};
+pub use information::{ami, completeness, homogeneity, nmi, v_measure};
+pub use overlap::{bcubed, purity, purity_mean};
+pub use pairs::{PrecisionRecall, ari, fowlkes_mallows, pairwise};
+pub use scores::Scores;
+pub use silhouette::{Sampling, Silhouette, sample_rows, silhouette, silhouettes};
+
+/// Why there are no scores.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum EvaluateError {
+    /// Two things that go by row don't have the same rows.
+    #[error("{found} {what} for {expected} rows: give one a row, in the rows' order")]
+    Rows {
+        /// What goes by row.
+        what: &'static str,
+        /// Rows there are.
+        expected: usize,
+        /// Rows given.
+        found: usize,
+    },
+}
+
+impl EvaluateError {
+    fn check_rows(what: &'static str, expected: usize, found: usize) -> Result<(), Self> {
+        if expected == found { Ok(()) } else { Err(Self::Rows { what, expected, found }) }
+    }
+}

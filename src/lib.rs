@@ -1,0 +1,42 @@
+//! Sort images that look alike.
+//!
+//! ```text
+//! source -> decode -> embed -> reduce -> cluster -> evaluate -> arrange / report
+//!                                             \-> model -> assign new images
+//! ```
+//!
+//! Every stage is a folder of this crate, and every folder a stage. Imports run downwards only:
+//!
+//! ```text
+//! cli
+//! arrange, report                                   outputs
+//! pipeline                                          fit and predict: the stages composed
+//! model                                             the fitted artefact: save, load, assign
+//! source decode embed reduce cluster evaluate synth the stages
+//! collection distance device files progress         vocabulary
+//! ```
+//!
+//! Invariants: rows, ids and labels travel in one value; noise is [`None`], never -1; an undefined score is
+//! [`None`], never NaN; the library never prints and never exits; the same seed gives the same bytes at any
+//! thread count; a file appears whole or not at all.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod arrange;
+pub mod cli;
+pub mod cluster;
+pub mod collection;
+pub mod decode;
+pub mod device;
+pub mod distance;
+pub mod embed;
+pub mod evaluate;
+pub mod files;
+pub mod model;
+pub mod pipeline;
+pub mod progress;
+pub mod reduce;
+pub mod report;
+pub mod source;
+pub mod synth;

@@ -1,0 +1,306 @@
+//! Saving and loading; whatever is wrong with a file is an error that says so.
+
+use super::manifest::VERSION;
+use super::{Clusterer, Manifest, Model, Reducer};
+use crate::cluster::Centroids;
+use crate::embed::EmbedError;
+use crate::files::{At, FileError, write_whole};
+use crate::reduce::LinearReducer;
+use ndarray::{Array2, ArrayView2};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The metadata key of the manifest.
+const MANIFEST: &str = "alike";
+
+/// Why a model can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The file can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Not ours.
+    #[error("{path} is not an alike model ({reason}): give a model.alike as `alike sort` writes it")]
+    NotAModel {
+        /// The file.
+        path: String,
+        /// What was found.
+        reason: String,
+    },
+    /// Ours, but not whole.
+    #[error("{path} is damaged ({reason}): take a copy of it, or fit again")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What doesn't fit.
+        reason: String,
+    },
+    /// From another time.
+    #[error(
+        "{path} has format version {found}, this alike reads version {VERSION}: use the alike that wrote it, or a newer one"
+    )]
+    Version {
+        /// The file.
+        path: String,
+        /// Its version.
+        found: u64,
+    },
+    /// Features of another kind.
+    #[error(
+        "the model takes {expected} features an image, these have {found}: embed them with the model's own extractor"
+    )]
+    Features {
+        /// As the model needs.
+        expected: usize,
+        /// As given.
+        found: usize,
+    },
+    /// The extractor can't be rebuilt.
+    #[error("the model's extractor: {0}")]
+    Extractor(#[from] EmbedError),
+}
+
+impl Model {
+    /// Writes the model, whole or not at all.
+    ///
+    /// # Errors
+    /// Any I/O error.
+    pub fn save(&self, path: &Path) -> Result<(), ModelError> {
+        let bytes = self.to_bytes();
+        Ok(write_whole(path, |out| out.write_all(&bytes))?)
+    }
+
+    /// Reads a model.
+    ///
+    /// # Errors
+    /// If the file can't be read, is no model, is of another version, or is damaged in any byte that matters.
+    pub fn load(path: &Path) -> Result<Self, ModelError> {
+        Self::from_bytes(&std::fs::read(path).at("read", path)?, &path.display().to_string())
+    }
+
+    /// The file's bytes; the same for the same model.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut manifest = Manifest {
+            version: VERSION,
+            checksum: String::new(),
+            extractor: self.extractor.clone(),
+            reducer: self.reducer.as_ref().map(|r| Reducer {
+                method: r.method,
+                explained_variance: r.variance.clone(),
+                explained_variance_ratio: r.ratio.clone(),
+            }),
+            clusterer: Clusterer { metric: self.assigner.metric, blank: self.assigner.blank },
+            clusters: self.clusters.clone(),
+            provenance: self.provenance.clone(),
+        };
+        let mut arrays = vec![("centroids", self.assigner.centroids.view())];
+        if let Some(reducer) = &self.reducer {
+            arrays.push(("reducer.components", reducer.components.view()));
+            if let Some(mean) = &reducer.mean {
+                arrays.push(("reducer.mean", mean.view().insert_axis(ndarray::Axis(0))));
+            }
+        }
+        let arrays: Vec<(&str, Vec<usize>, Vec<u8>)> =
+            arrays.into_iter().map(|(name, array)| (name, array.shape().to_vec(), little_endian(array))).collect();
+        let tensors: Vec<(&str, TensorView<'_>)> = arrays
+            .iter()
+            .map(|(name, shape, bytes)| {
+                (*name, TensorView::new(Dtype::F32, shape.clone(), bytes).expect("as many bytes as the shape needs"))
+            })
+            .collect();
+        let json = |manifest: &Manifest| serde_json::to_string(manifest).expect("a manifest is plain data");
+        manifest.checksum = checksum(&json(&manifest), tensors.iter().map(|(name, tensor)| (*name, tensor)));
+        let metadata = HashMap::from([(MANIFEST.to_owned(), json(&manifest))]);
+        safetensors::serialize(tensors, Some(metadata)).expect("tensors of one type")
+    }
+
+    /// The model in these bytes; `name` stands for the file in messages.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, ModelError> {
+        let not_a_model = |reason: String| ModelError::NotAModel { path: name.to_owned(), reason };
+        let damaged = |reason: String| ModelError::Damaged { path: name.to_owned(), reason };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| not_a_model(e.to_string()))?;
+        let metadata = header.metadata().as_ref().ok_or_else(|| not_a_model("no metadata".into()))?;
+        let json = metadata.get(MANIFEST).ok_or_else(|| not_a_model(format!("no metadata {MANIFEST:?}")))?;
+        let loose: serde_json::Value = serde_json::from_str(json).map_err(|e| damaged(e.to_string()))?;
+        if let Some(found) = loose["version"].as_u64().filter(|v| *v != u64::from(VERSION)) {
+            return Err(ModelError::Version { path: name.to_owned(), found });
+        }
+        let manifest: Manifest = serde_json::from_value(loose).map_err(|e| damaged(e.to_string()))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
+        let views = tensors.tensors();
+        let unsigned = json.replacen(&manifest.checksum, "", 1);
+        if manifest.checksum != checksum(&unsigned, views.iter().map(|(name, view)| (name.as_str(), view))) {
+            return Err(damaged("its checksum is another".into()));
+        }
+        assemble(manifest, &tensors).map_err(damaged)
+    }
+}
+
+fn assemble(manifest: Manifest, tensors: &SafeTensors<'_>) -> Result<Model, String> {
+    let centroids = array(tensors, "centroids")?;
+    let reducer = manifest
+        .reducer
+        .map(|r| -> Result<_, String> {
+            let components = array(tensors, "reducer.components")?;
+            let mean = tensors.names().contains(&"reducer.mean").then(|| array(tensors, "reducer.mean")).transpose()?;
+            let fits = components.nrows() == centroids.ncols()
+                && r.explained_variance.len() == components.nrows()
+                && r.explained_variance_ratio.len() == components.nrows()
+                && mean.as_ref().is_none_or(|m| m.dim() == (1, components.ncols()));
+            if !fits {
+                return Err("the reducer's arrays don't fit together".into());
+            }
+            let mean = mean.map(|m| m.row(0).to_owned());
+            let (variance, ratio) = (r.explained_variance, r.explained_variance_ratio);
+            Ok(LinearReducer { method: r.method, mean, components, variance, ratio })
+        })
+        .transpose()?;
+    let k = centroids.nrows();
+    if k == 0 || manifest.clusters.len() != k || manifest.clusterer.blank.is_some_and(|b| b >= k) {
+        return Err(format!("{} clusters are described, {k} have a centroid", manifest.clusters.len()));
+    }
+    let Clusterer { metric, blank } = manifest.clusterer;
+    let assigner = Centroids { metric, centroids, blank };
+    let model = Model {
+        extractor: manifest.extractor,
+        reducer,
+        assigner,
+        clusters: manifest.clusters,
+        provenance: manifest.provenance,
+    };
+    if let Some(spec) = &model.extractor {
+        let n_features = spec.build().map_err(|e| e.to_string())?.n_features();
+        if n_features != model.n_features() {
+            return Err(format!("the extractor gives {n_features} features, {} are needed", model.n_features()));
+        }
+    }
+    Ok(model)
+}
+
+/// A finite f32 matrix.
+fn array(tensors: &SafeTensors<'_>, name: &str) -> Result<Array2<f32>, String> {
+    let tensor = tensors.tensor(name).map_err(|e| e.to_string())?;
+    let (Dtype::F32, &[rows, columns]) = (tensor.dtype(), tensor.shape()) else {
+        return Err(format!("{name} is {:?} of shape {:?}, a matrix of F32 is needed", tensor.dtype(), tensor.shape()));
+    };
+    let values: Vec<f32> =
+        tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect();
+    if values.iter().any(|v| !v.is_finite()) {
+        return Err(format!("{name} holds values that are not finite"));
+    }
+    Array2::from_shape_vec((rows, columns), values).map_err(|e| format!("{name}: {e}"))
+}
+
+fn little_endian(array: ArrayView2<'_, f32>) -> Vec<u8> {
+    array.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// Over the manifest with its checksum left empty and every tensor's name, shape and bytes, in the order of names.
+fn checksum<'a, 'd: 'a>(manifest: &str, tensors: impl Iterator<Item = (&'a str, &'a TensorView<'d>)>) -> String {
+    let mut tensors: Vec<_> = tensors.collect();
+    tensors.sort_by_key(|(name, _)| *name);
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(manifest.as_bytes());
+    for (name, tensor) in tensors {
+        hasher.update(format!("{name} {:?}", tensor.shape()).as_bytes());
+        hasher.update(tensor.data());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Metric;
+    use crate::model::{ClusterEntry, Provenance};
+    use crate::progress::Silent;
+    use crate::reduce::LinearParams;
+    use linfa::ParamGuard;
+
+    fn rows() -> Array2<f32> {
+        Array2::from_shape_fn((30, 6), |(i, j)| ((i * 31 + j * 17 + i * j) % 29) as f32 / 7.0)
+    }
+
+    fn model() -> Model {
+        let reducer = LinearParams::pca(2).check().unwrap().fit_rows(rows().view(), &Silent).unwrap();
+        let entry = |c| ClusterEntry { name: format!("cluster-{c:03}"), size: 15, reach: 0.1 + 0.2 * f64::from(c) };
+        Model {
+            extractor: None,
+            reducer: Some(reducer),
+            assigner: Centroids {
+                metric: Metric::Euclidean,
+                centroids: ndarray::array![[0.1, -1.0], [1.0 / 3.0, 2.0]],
+                blank: None,
+            },
+            clusters: vec![entry(0), entry(1)],
+            provenance: Provenance { alike: "0".into(), n_samples: 30, ..Provenance::default() },
+        }
+    }
+
+    #[test]
+    fn a_model_comes_back_whole_and_gives_the_same_answers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.alike");
+        model().save(&path).unwrap();
+        let read = Model::load(&path).unwrap();
+        assert_eq!(read, model());
+        assert_eq!(read.to_bytes(), model().to_bytes());
+        assert_eq!(read.assign(rows().view()).unwrap(), model().assign(rows().view()).unwrap());
+    }
+
+    #[test]
+    fn a_row_gets_the_same_answer_alone_as_among_others() {
+        let (model, rows) = (model(), rows());
+        let all = model.assign(rows.view()).unwrap();
+        for (i, verdict) in all.iter().enumerate() {
+            let alone = model.assign(rows.slice_axis(ndarray::Axis(0), (i..i + 1).into())).unwrap();
+            assert_eq!(&alone[0], verdict);
+        }
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_byte_is_an_error() {
+        let bytes = model().to_bytes();
+        for length in 0..bytes.len() {
+            assert!(Model::from_bytes(&bytes[..length], "cut").is_err(), "{length}");
+        }
+        for at in 0..bytes.len() {
+            for bit in [1, 0x20, 0x80] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= bit;
+                // White space between the header's parts is all that may change without harm.
+                if let Ok(read) = Model::from_bytes(&damaged, "flipped") {
+                    assert_eq!(read, model(), "byte {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_headers_and_other_versions_are_named() {
+        let header = |json: &str| {
+            let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+            bytes.extend(json.as_bytes());
+            bytes
+        };
+        let read = |bytes: &[u8]| Model::from_bytes(bytes, "x.alike").unwrap_err().to_string();
+        assert!(read(&u64::MAX.to_le_bytes()).contains("x.alike is not an alike model"));
+        assert!(
+            read(&header(r#"{"a":{"dtype":"F32","shape":[9999999999,9999999999],"data_offsets":[0,4]}}"#))
+                .contains("not an alike")
+        );
+        assert!(read(&header(r#"{"__metadata__":{"alike":"{\"version\":7}"}}"#)).contains("format version 7"));
+        assert!(read(&header(r#"{"__metadata__":{"alike":"{\"version\":1}"}}"#)).contains("damaged"));
+        assert!(read(b"").contains("not an alike model"));
+    }
+
+    #[test]
+    fn features_of_another_number_are_refused() {
+        let error = model().assign(Array2::zeros((1, 5)).view()).unwrap_err();
+        assert!(matches!(error, ModelError::Features { expected: 6, found: 5 }));
+    }
+}

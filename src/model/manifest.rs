@@ -1,0 +1,75 @@
+//! The JSON part of a model file.
+
+use crate::cluster::Metric;
+use crate::collection::ClusterId;
+use crate::embed::ExtractorSpec;
+use crate::evaluate::Scores;
+use crate::reduce::Method;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version this build writes, and the only one so far.
+pub const VERSION: u32 = 1;
+
+/// Everything of a model but its arrays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this format.
+    pub version: u32,
+    /// BLAKE3 of this JSON with an empty checksum, and of the tensors.
+    pub checksum: String,
+    /// The extractor; null if embeddings were given.
+    pub extractor: Option<ExtractorSpec>,
+    /// The reducer, if any; its arrays are tensors.
+    pub reducer: Option<Reducer>,
+    /// The clusterer; its centroids are a tensor.
+    pub clusterer: Clusterer,
+    /// The clusters, by id.
+    pub clusters: Vec<ClusterEntry>,
+    /// Where the model came from.
+    pub provenance: Provenance,
+}
+
+/// A linear reducer without its arrays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reducer {
+    /// PCA or SVD.
+    pub method: Method,
+    /// Variance along each component.
+    pub explained_variance: Vec<f64>,
+    /// The same as shares of the total.
+    pub explained_variance_ratio: Vec<f64>,
+}
+
+/// A clusterer without its arrays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Clusterer {
+    /// How distance is measured.
+    pub metric: Metric,
+    /// The cluster of blank rows, by cosine.
+    pub blank: Option<ClusterId>,
+}
+
+/// One cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClusterEntry {
+    /// Its name, which is also its directory's.
+    pub name: String,
+    /// Number of members in the fit.
+    pub size: usize,
+    /// The distance that 99 % of the members keep to the centroid; a new image beyond it is an outlier.
+    pub reach: f64,
+}
+
+/// Where a model came from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of alike that wrote it.
+    pub alike: String,
+    /// Number of images it was fitted to.
+    pub n_samples: usize,
+    /// The settings as typed, by option.
+    pub settings: BTreeMap<String, String>,
+    /// Scores of the fit.
+    pub scores: Scores,
+}

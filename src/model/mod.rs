@@ -1,0 +1,35 @@
+//! The fitted artefact: one `.alike` file from which new images are assigned.
+//!
+//! A safetensors file, which any safetensors reader opens. Its metadata holds a versioned JSON [`Manifest`] under the
+//! key `alike`; its tensors are `centroids` (clusters x features) and, with a reducer, `reducer.components`
+//! (components x features) and, for PCA, `reducer.mean` (features), all f32.
+
+mod assign;
+mod file;
+mod manifest;
+
+pub use assign::Verdict;
+pub use file::ModelError;
+pub use manifest::{ClusterEntry, Clusterer, Manifest, Provenance, Reducer};
+
+use crate::cluster::Centroids;
+use crate::embed::ExtractorSpec;
+use crate::reduce::LinearReducer;
+
+/// The directory and name of what is in no cluster.
+pub const UNCLUSTERED: &str = "unclustered";
+
+/// A fitted pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// From pixels to features; `None` if embeddings were given.
+    pub extractor: Option<ExtractorSpec>,
+    /// From features to fewer.
+    pub reducer: Option<LinearReducer>,
+    /// From those to clusters.
+    pub assigner: Centroids,
+    /// What is known of the clusters.
+    pub clusters: Vec<ClusterEntry>,
+    /// Where it came from.
+    pub provenance: Provenance,
+}

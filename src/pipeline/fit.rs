@@ -1,0 +1,139 @@
+//! Features to clusters: reduce, choose the number of clusters, cluster.
+
+use super::{PipelineError, Sweep, choose_n_clusters};
+use crate::cluster::{Algorithm, Clustering};
+use crate::device::Device;
+use crate::progress::Reporter;
+use crate::reduce::{LinearParams, LinearReducer, Method};
+use linfa::ParamGuard;
+use ndarray::{ArrayView2, CowArray, Ix2};
+use std::time::{Duration, Instant};
+
+/// What stands between features and clusterer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reduction {
+    /// PCA to 50 components where there are more features than that, else nothing.
+    #[default]
+    Auto,
+    /// Nothing.
+    None,
+    /// PCA or SVD to so many components.
+    Linear(Method, usize),
+}
+
+impl std::fmt::Display for Reduction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::None => f.write_str("none"),
+            Self::Linear(Method::Pca, n) => write!(f, "pca:{n}"),
+            Self::Linear(Method::Svd, n) => write!(f, "svd:{n}"),
+        }
+    }
+}
+
+/// How many clusters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NClusters {
+    /// By silhouette over a sweep.
+    #[default]
+    Auto,
+    /// So many.
+    Fixed(usize),
+}
+
+impl std::fmt::Display for NClusters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Fixed(n) => write!(f, "{n}"),
+        }
+    }
+}
+
+/// Parameters of [`fit`].
+#[derive(Clone, Debug)]
+pub struct FitParams {
+    /// The reducer.
+    pub reduction: Reduction,
+    /// How many clusters; overrides the algorithm's own number.
+    pub n_clusters: NClusters,
+    /// The clusterer.
+    pub algorithm: Algorithm,
+    /// Seed of the reducer and of the sweep's sample.
+    pub seed: u64,
+    /// Where matrix products run.
+    pub device: Device,
+}
+
+/// What [`fit`] found.
+#[derive(Debug)]
+pub struct Fitted<'a> {
+    /// The reducer, if any.
+    pub reducer: Option<LinearReducer>,
+    /// The rows that were clustered: reduced, or the input itself.
+    pub reduced: CowArray<'a, f32, Ix2>,
+    /// The clusters.
+    pub clustering: Clustering,
+    /// The sweep, if the number of clusters was left open.
+    pub sweep: Option<Sweep>,
+    /// Time the reducer took.
+    pub reduce_time: Duration,
+    /// Time the sweep and the clusterer took.
+    pub fit_time: Duration,
+}
+
+/// Components of [`Reduction::Auto`].
+const AUTO_COMPONENTS: usize = 50;
+
+/// Reduces and clusters the rows of `x`, shape (n_samples, n_features). The input is not copied: memory beyond it is
+/// that of the reduced rows and of the clusterer.
+///
+/// # Errors
+/// Those of the stages; a message names the stage.
+pub fn fit<'a>(
+    x: ArrayView2<'a, f32>,
+    params: &FitParams,
+    reporter: &dyn Reporter,
+) -> Result<Fitted<'a>, PipelineError> {
+    let started = Instant::now();
+    reporter.begin("reduce", None);
+    let reducer = linear_params(x.dim(), params)
+        .map(|params| params.check().and_then(|params| params.fit_rows(x, reporter)))
+        .transpose()?;
+    let reduced = match &reducer {
+        Some(reducer) => CowArray::from(reducer.transform_view(x)),
+        None => CowArray::from(x),
+    };
+    let reduce_time = started.elapsed();
+    reporter.end();
+    if let Some(reducer) = &reducer {
+        let kept: f64 = reducer.explained_variance_ratio().iter().sum();
+        let (from, to) = (x.ncols(), reduced.ncols());
+        reporter.detail(&format!("{from} features reduced to {to}, which keep {:.1} % of the variance", 100.0 * kept));
+    }
+    let started = Instant::now();
+    reporter.begin("cluster", None);
+    let (n_clusters, sweep) = match params.n_clusters {
+        NClusters::Fixed(n_clusters) => (n_clusters, None),
+        NClusters::Auto => {
+            let sweep = choose_n_clusters(reduced.view(), &params.algorithm, params.seed, reporter)?;
+            reporter.detail(&format!("{} clusters have the highest silhouette", sweep.chosen));
+            (sweep.chosen, Some(sweep))
+        }
+    };
+    let clustering = params.algorithm.with_n_clusters(n_clusters).fit(reduced.view(), reporter)?;
+    reporter.end();
+    Ok(Fitted { reducer, reduced, clustering, sweep, reduce_time, fit_time: started.elapsed() })
+}
+
+fn linear_params((n_samples, n_features): (usize, usize), params: &FitParams) -> Option<LinearParams> {
+    let (method, n_components) = match params.reduction {
+        Reduction::None => return None,
+        Reduction::Linear(method, n_components) => (method, n_components),
+        Reduction::Auto if n_features <= AUTO_COMPONENTS => return None,
+        // Fewer images than components: as many as the images span.
+        Reduction::Auto => (Method::Pca, AUTO_COMPONENTS.min(n_samples)),
+    };
+    Some(LinearParams::new(method, n_components).seed(params.seed).device(params.device.clone()))
+}

@@ -1,0 +1,97 @@
+//! Everything a run found out, for whoever writes it down.
+
+use super::{FitParams, Fitted, PipelineError, fit};
+use crate::collection::Truth;
+use crate::embed::ExtractorSpec;
+use crate::evaluate::{EvaluateParams, Evaluation, NoiseRule, Sampling, evaluate};
+use crate::model::{ClusterEntry, Model, Provenance, Verdict};
+use crate::progress::Reporter;
+use ndarray::ArrayView2;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Share of a cluster's members within its reach.
+const REACH: f64 = 0.99;
+
+/// Features clustered and scored, with the model that does the same to new ones.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// The clusters and the rows they were found in.
+    pub fitted: Fitted<'a>,
+    /// The scores.
+    pub evaluation: Evaluation,
+    /// The model.
+    pub model: Model,
+    /// What the model says of each row; its clusters are those of the fit.
+    pub verdicts: Vec<Verdict>,
+    /// Time the scores took.
+    pub score_time: Duration,
+}
+
+/// What is known of the rows beside their features.
+#[derive(Clone, Debug, Default)]
+pub struct Context<'a> {
+    /// The true classes.
+    pub truth: Option<&'a Truth>,
+    /// How noise counts in the scores.
+    pub noise: NoiseRule,
+    /// Where the features came from; `None` if embeddings were given.
+    pub extractor: Option<&'a ExtractorSpec>,
+    /// The settings as typed, kept in the model.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// Reduces, clusters and scores the rows of `x`, shape (n_samples, n_features).
+///
+/// # Errors
+/// Those of the stages.
+pub fn run<'a>(
+    x: ArrayView2<'a, f32>,
+    params: &FitParams,
+    context: &Context<'_>,
+    reporter: &dyn Reporter,
+) -> Result<Outcome<'a>, PipelineError> {
+    let fitted = fit(x, params, reporter)?;
+    reporter.check()?;
+    let started = Instant::now();
+    reporter.begin("score", None);
+    let scoring =
+        EvaluateParams { noise: context.noise, sampling: Sampling { seed: params.seed, ..Sampling::default() } };
+    let labels = &fitted.clustering.labels;
+    let evaluation = evaluate(labels, context.truth, Some(fitted.reduced.view()), &scoring)?;
+    reporter.end();
+    let score_time = started.elapsed();
+    let assignments = fitted.clustering.assigner.assign(fitted.reduced.view());
+    let mut distances = vec![Vec::new(); fitted.clustering.n_clusters()];
+    assignments.iter().filter_map(|a| Some((a.cluster?, a.distance))).for_each(|(c, d)| distances[c].push(d));
+    let names = cluster_names(distances.len());
+    let clusters =
+        names.into_iter().zip(distances).map(|(name, d)| ClusterEntry { name, size: d.len(), reach: reach(d) });
+    let model = Model {
+        extractor: context.extractor.cloned(),
+        reducer: fitted.reducer.clone(),
+        assigner: fitted.clustering.assigner.clone(),
+        clusters: clusters.collect(),
+        provenance: Provenance {
+            alike: env!("CARGO_PKG_VERSION").to_owned(),
+            n_samples: x.nrows(),
+            settings: context.settings.clone(),
+            scores: evaluation.scores,
+        },
+    };
+    let verdicts = assignments.iter().map(|a| model.verdict(a)).collect();
+    Ok(Outcome { fitted, evaluation, model, verdicts, score_time })
+}
+
+/// `cluster-000` and so on, with more digits where they are needed.
+fn cluster_names(n_clusters: usize) -> Vec<String> {
+    let digits = n_clusters.saturating_sub(1).to_string().len().max(3);
+    (0..n_clusters).map(|c| format!("cluster-{c:0digits$}")).collect()
+}
+
+/// The distance that [`REACH`] of the members keep.
+fn reach(mut distances: Vec<f64>) -> f64 {
+    distances.sort_unstable_by(f64::total_cmp);
+    let within = (distances.len() as f64 * REACH).ceil() as usize;
+    within.checked_sub(1).map_or(0.0, |last| distances[last])
+}

@@ -1,0 +1,298 @@
+//! PCA and truncated SVD: parameters and the fitted map.
+
+use super::subspace::{self, Rows};
+use super::{Method, ReduceError};
+use crate::device::Device;
+use crate::distance::{dot, product};
+use crate::progress::{Reporter, Silent};
+use linfa::ParamGuard;
+use linfa::dataset::DatasetBase;
+use linfa::traits::{Fit, Transformer};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
+use rayon::prelude::*;
+
+/// Parameters of a linear reduction, not checked yet.
+///
+/// Up to 2,048 features the leading eigenvectors of the covariance are found by subspace iteration to convergence;
+/// beyond, by a randomised range finder with power iterations (Halko, Martinsson, Tropp 2011). Cost O(n d^2) and
+/// O(n d c) for c components; memory beyond the input d^2 and n c.
+///
+/// ```
+/// use alike::reduce::LinearParams;
+/// use linfa::{DatasetBase, traits::{Fit, Transformer}};
+/// let x = ndarray::array![[1.0f32, 2.0, 0.0], [2.0, 4.0, 0.0], [3.0, 6.1, 0.0], [4.0, 8.0, 0.1]];
+/// let pca = LinearParams::pca(1).fit(&DatasetBase::from(x.clone()))?;
+/// assert!(pca.explained_variance_ratio()[0] > 0.99);
+/// let reduced = pca.transform(x.clone());
+/// assert_eq!(reduced.dim(), (4, 1));
+/// assert!(pca.inverse_transform(reduced.view()).iter().zip(&x).all(|(a, b)| (a - b).abs() < 0.1));
+/// # Ok::<(), alike::reduce::ReduceError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LinearParams(LinearValidParams);
+
+/// Checked parameters.
+#[derive(Clone, Debug)]
+pub struct LinearValidParams {
+    method: Method,
+    n_components: usize,
+    seed: u64,
+    device: Device,
+}
+
+impl LinearParams {
+    /// PCA to `n_components`, at most min(n_samples, n_features).
+    pub fn pca(n_components: usize) -> Self {
+        Self::new(Method::Pca, n_components)
+    }
+
+    /// Truncated SVD to `n_components`, at most min(n_samples, n_features).
+    pub fn svd(n_components: usize) -> Self {
+        Self::new(Method::Svd, n_components)
+    }
+
+    /// Either of them.
+    pub fn new(method: Method, n_components: usize) -> Self {
+        Self(LinearValidParams { method, n_components, seed: 0, device: Device::Cpu })
+    }
+
+    /// Seed of the random start.
+    pub fn seed(self, seed: u64) -> Self {
+        Self(LinearValidParams { seed, ..self.0 })
+    }
+
+    /// Where the products with the data run.
+    pub fn device(self, device: Device) -> Self {
+        Self(LinearValidParams { device, ..self.0 })
+    }
+}
+
+impl ParamGuard for LinearParams {
+    type Checked = LinearValidParams;
+    type Error = ReduceError;
+
+    fn check_ref(&self) -> Result<&LinearValidParams, ReduceError> {
+        if self.0.n_components == 0 { Err(ReduceError::NoComponents) } else { Ok(&self.0) }
+    }
+
+    fn check(self) -> Result<LinearValidParams, ReduceError> {
+        self.check_ref()?;
+        Ok(self.0)
+    }
+}
+
+impl LinearValidParams {
+    /// Fits the rows of `x`, shape (n_samples, n_features).
+    ///
+    /// # Errors
+    /// More components than rows or features, values that are not finite, a failing device, or an interruption.
+    pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<LinearReducer, ReduceError> {
+        let (n_samples, n_features) = x.dim();
+        if self.n_components > n_samples.min(n_features) {
+            return Err(ReduceError::TooMany { n_components: self.n_components, n_samples, n_features });
+        }
+        if let Some(row) = x.outer_iter().position(|r| r.iter().any(|v| !v.is_finite())) {
+            return Err(ReduceError::NotFinite { row });
+        }
+        let moments = moments(x);
+        let mean = (self.method == Method::Pca).then(|| moments.iter().map(|m| m.0 as f32).collect::<Array1<f32>>());
+        let rows = Rows { x: x.view(), mean: mean.as_ref(), device: &self.device };
+        let leading = subspace::leading(&rows, self.n_components, self.seed, reporter)?;
+        let components = leading.vectors.mapv(|v| v as f32);
+        let mut reducer = LinearReducer { method: self.method, mean, components, variance: vec![], ratio: vec![] };
+        // scikit-learn's conventions: n - 1 for PCA, the variance of the scores over n for SVD.
+        let n = n_samples as f64;
+        let divisor = if self.method == Method::Pca { (n - 1.0).max(1.0) } else { n };
+        let total: f64 = moments.iter().map(|m| m.1).sum::<f64>() / divisor;
+        reducer.variance = match self.method {
+            Method::Pca => leading.values.iter().map(|v| v / divisor).collect(),
+            Method::Svd => {
+                let centre = reducer
+                    .transform_view(ArrayView2::from_shape((1, n_features), &mean_row(&moments)).expect("one row"));
+                leading
+                    .values
+                    .iter()
+                    .zip(centre.row(0))
+                    .map(|(v, &c)| (v / n - f64::from(c).powi(2)).max(0.0))
+                    .collect()
+            }
+        };
+        reducer.ratio = reducer.variance.iter().map(|v| if total > 0.0 { v / total } else { 0.0 }).collect();
+        Ok(reducer)
+    }
+}
+
+fn mean_row(moments: &[(f64, f64)]) -> Vec<f32> {
+    moments.iter().map(|m| m.0 as f32).collect()
+}
+
+/// Mean and sum of squared deviations of each column.
+fn moments(x: ArrayView2<'_, f32>) -> Vec<(f64, f64)> {
+    let n = x.nrows() as f64;
+    let mut moments = vec![(0.0, 0.0); x.ncols()];
+    // Blocks of columns run in parallel, each over the rows in order: rows are read in whole cache lines, and the sums
+    // don't depend on the threads.
+    moments.par_chunks_mut(64).enumerate().for_each(|(block, moments)| {
+        let columns = x.slice_axis(Axis(1), (block * 64..block * 64 + moments.len()).into());
+        for row in columns.outer_iter() {
+            moments.iter_mut().zip(row).for_each(|(m, &v)| m.0 += f64::from(v));
+        }
+        moments.iter_mut().for_each(|m| m.0 /= n);
+        for row in columns.outer_iter() {
+            moments.iter_mut().zip(row).for_each(|(m, &v)| m.1 += (f64::from(v) - m.0).powi(2));
+        }
+    });
+    moments
+}
+
+/// A fitted linear map to fewer features, with its inverse.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearReducer {
+    pub(crate) method: Method,
+    pub(crate) mean: Option<Array1<f32>>,
+    pub(crate) components: Array2<f32>,
+    pub(crate) variance: Vec<f64>,
+    pub(crate) ratio: Vec<f64>,
+}
+
+impl LinearReducer {
+    /// Which reduction this is.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The components, shape (n_components, n_features), orthonormal, largest variance first. The entry of largest
+    /// magnitude of each is positive, which fixes the sign.
+    pub fn components(&self) -> ArrayView2<'_, f32> {
+        self.components.view()
+    }
+
+    /// Variance of the rows along each component.
+    pub fn explained_variance(&self) -> &[f64] {
+        &self.variance
+    }
+
+    /// The same as a share of the total variance, 0 to 1; 0 if the rows are all equal.
+    pub fn explained_variance_ratio(&self) -> &[f64] {
+        &self.ratio
+    }
+
+    /// Reduces rows of shape (n, n_features) to (n, n_components). O(n d c).
+    ///
+    /// # Panics
+    /// If the number of features is not the one of the fit.
+    pub fn transform_view(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
+        let mut reduced = product(x, self.components.t());
+        if let Some(mean) = &self.mean {
+            // (x - mean) c = x c - mean c: no centred copy of x.
+            let mean = mean.as_slice().expect("the mean is contiguous");
+            let inner = |c: ArrayView1<'_, f32>| dot(c.as_slice().expect("components are contiguous"), mean) as f32;
+            let shift: Vec<f32> = self.components.outer_iter().map(inner).collect();
+            reduced.outer_iter_mut().for_each(|mut row| row.iter_mut().zip(&shift).for_each(|(v, s)| *v -= s));
+        }
+        reduced
+    }
+
+    /// Takes rows of shape (n, n_components) back to (n, n_features), as near as the components reach. O(n d c).
+    ///
+    /// # Panics
+    /// If the number of components is not the one of the fit.
+    pub fn inverse_transform(&self, reduced: ArrayView2<'_, f32>) -> Array2<f32> {
+        let mut x = product(reduced, self.components.view());
+        if let Some(mean) = &self.mean {
+            x.outer_iter_mut().for_each(|mut row| row += mean);
+        }
+        x
+    }
+}
+
+impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, ReduceError> for LinearValidParams {
+    type Object = LinearReducer;
+
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<LinearReducer, ReduceError> {
+        self.fit_rows(dataset.records.view(), &Silent)
+    }
+}
+
+impl<D: Data<Elem = f32>> Transformer<ArrayBase<D, Ix2>, Array2<f32>> for LinearReducer {
+    fn transform(&self, x: ArrayBase<D, Ix2>) -> Array2<f32> {
+        self.transform_view(x.view())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Anisotropic rows with an offset, from a fixed formula that the recipe below repeats.
+    fn rows(n: usize, d: usize) -> Array2<f32> {
+        Array2::from_shape_fn((n, d), |(i, j)| {
+            let wave = ((i * 37 + j * 101 + i * j * 7) % 211) as f64 / 211.0;
+            (wave * 10.0 / (j + 1) as f64 + 3.0) as f32
+        })
+    }
+
+    fn close(a: f64, b: f64, tolerance: f64) -> bool {
+        (a - b).abs() <= tolerance * b.abs().max(1e-12)
+    }
+
+    /// scikit-learn 1.9.1: PCA(3, svd_solver="full") and TruncatedSVD(3, algorithm="arpack") on these rows.
+    #[test]
+    fn variances_equal_scikit_learn() {
+        let x = rows(120, 40);
+        let pca = LinearParams::pca(3).check().unwrap().fit_rows(x.view(), &Silent).unwrap();
+        for (ours, theirs) in pca.explained_variance().iter().zip([8.476604993, 2.0903478801, 0.9545128569]) {
+            assert!(close(*ours, theirs, 1e-5), "{ours} {theirs}");
+        }
+        assert!(close(pca.explained_variance_ratio()[0], 0.62115477699, 1e-5));
+        let svd = LinearParams::svd(3).check().unwrap().fit_rows(x.view(), &Silent).unwrap();
+        for (ours, theirs) in svd.explained_variance().iter().zip([1.2648637319, 7.4337456836, 1.9220546759]) {
+            assert!(close(*ours, theirs, 2e-4), "{ours} {theirs}");
+        }
+        let reduced = pca.transform_view(x.view());
+        for (ours, theirs) in reduced.row(0).iter().zip([-5.0286825368, -0.4116816834, 1.4470344797]) {
+            assert!(close((*ours).into(), theirs, 1e-3), "{ours} {theirs}");
+        }
+    }
+
+    #[test]
+    fn wide_rows_agree_with_the_gram_path() {
+        // 2,100 features take the range finder; the same rows without their all-zero columns take the gram matrix.
+        let narrow = rows(60, 30);
+        let mut wide = Array2::zeros((60, 2100));
+        wide.slice_axis_mut(Axis(1), (0..30).into()).assign(&narrow);
+        let fit = |x: &Array2<f32>| LinearParams::pca(5).check().unwrap().fit_rows(x.view(), &Silent).unwrap();
+        let (narrow, wide) = (fit(&narrow), fit(&wide));
+        for (a, b) in wide.explained_variance().iter().zip(narrow.explained_variance()) {
+            assert!(close(*a, *b, 1e-4), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn all_components_give_the_rows_back() {
+        let x = rows(20, 8);
+        for params in [LinearParams::pca(8), LinearParams::svd(8)] {
+            let reducer = params.check().unwrap().fit_rows(x.view(), &Silent).unwrap();
+            let back = reducer.inverse_transform(reducer.transform_view(x.view()).view());
+            assert!(back.iter().zip(&x).all(|(a, b)| (a - b).abs() < 1e-4));
+        }
+    }
+
+    #[test]
+    fn identical_rows_have_no_variance() {
+        let x = Array2::from_elem((5, 4), 2.0f32);
+        let pca = LinearParams::pca(2).check().unwrap().fit_rows(x.view(), &Silent).unwrap();
+        assert_eq!(pca.explained_variance(), [0.0, 0.0]);
+        assert!(pca.transform_view(x.view()).iter().all(|v| v.abs() < 1e-6));
+    }
+
+    #[test]
+    fn impossible_requests_are_errors() {
+        let fit = |n, x: Array2<f32>| LinearParams::pca(n).check().and_then(|p| p.fit_rows(x.view(), &Silent));
+        assert!(matches!(fit(0, rows(5, 4)), Err(ReduceError::NoComponents)));
+        assert!(matches!(fit(5, rows(5, 4)), Err(ReduceError::TooMany { n_components: 5, .. })));
+        let mut x = rows(5, 4);
+        x[[3, 1]] = f32::NAN;
+        assert!(matches!(fit(2, x), Err(ReduceError::NotFinite { row: 3 })));
+    }
+}

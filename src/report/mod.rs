@@ -1,0 +1,27 @@
+//! What a person looks at: `report.html` with its folder `report/`, thumbnails, and sheets of pictures.
+//!
+//! The report needs no server and nothing from elsewhere. No page grows with the collection: a cluster's members
+//! are spread over pages, cards over index pages, and the map loads the names of its points in chunks, so 70,000
+//! images open as fast as 70. Names and ids come from strangers' files: markup is escaped by maud, data scripts
+//! escape `<`, links are percent-encoded, and a content policy admits local files alone.
+
+mod cards;
+mod confusion;
+mod contents;
+mod groups;
+mod link;
+mod map;
+mod members;
+mod overview;
+mod page;
+mod sheet;
+mod thumbnail;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use contents::{Cluster, Confusion, Contents, Member, ReportError, Score};
+pub use sheet::{SheetLayout, sheet};
+pub use thumbnail::{THUMBNAIL_SIDE, Thumbnail, ThumbnailFormat, find_thumbnail, store_thumbnail, thumbnail};
+pub use write::write;

@@ -1,0 +1,126 @@
+//! `report.html`: the whole collection on one page.
+
+use maud::{Markup, html};
+
+use super::cards::cards;
+use super::confusion::confusion;
+use super::contents::{Contents, Score};
+use super::groups::Group;
+use super::link::{From, shown};
+use super::map::{Map, section};
+use super::page::{count, facts, number, page};
+
+/// Skipped images on the page; `skipped.csv` has them all.
+const SKIPPED: usize = 200;
+
+/// Scores in the summary at the top.
+const HEADLINES: usize = 4;
+
+pub(super) fn overview(contents: &Contents<'_>, groups: &[Group<'_>], map: Option<&Map>) -> String {
+    let nav = html! {
+        a href="#clusters" { "Clusters" }
+        @if map.is_some() { a href="#map" { "Map" } }
+        @if !contents.scores.is_empty() { a href="#scores" { "Scores" } }
+        @if contents.confusion.is_some() { a href="#confusion" { "Classes" } }
+        @if !contents.facts.is_empty() { a href="#run" { "Run" } }
+        @if !contents.skipped.is_empty() { a href="#skipped" { "Skipped" } }
+    };
+    let body = html! {
+        (summary(contents, groups))
+        section #clusters aria-labelledby="clusters-title" {
+            h2 #clusters-title { "Clusters" }
+            (cards(From::Top, contents, groups, 0))
+        }
+        @if let Some(map) = map { (section(map)) }
+        (scores(contents.scores))
+        (confusion(contents, groups))
+        @if !contents.facts.is_empty() {
+            section #run aria-labelledby="run-title" {
+                h2 #run-title { "This run" }
+                (facts(contents.facts))
+            }
+        }
+        (skipped(contents))
+    };
+    page(From::Top, contents.title, &nav, &body)
+}
+
+fn summary(contents: &Contents<'_>, groups: &[Group<'_>]) -> Markup {
+    let noise = groups.last().filter(|g| g.cluster.is_none());
+    let defined = contents.scores.iter().filter_map(|s| Some((s, s.value?)));
+    html! {
+        div.summary {
+            h1 { bdi { (shown(contents.title)) } }
+            p.lead {
+                (count(contents.members.len(), "image")) " in " (count(contents.clusters.len(), "cluster"))
+                @if let Some(noise) = noise {
+                    ", " a href=(From::Top.to(&noise.page(0))) { (count(noise.rows.len(), "image")) " unclustered" }
+                }
+                @if !contents.skipped.is_empty() {
+                    ", " a href="#skipped" { (count(contents.skipped.len(), "image")) " skipped" }
+                }
+            }
+            @if !contents.scores.is_empty() {
+                dl.headlines {
+                    @for (score, value) in defined.take(HEADLINES) {
+                        div { dt { (shown(&score.name)) } dd title=(shown(&score.meaning)) { (number(value)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn scores(scores: &[Score]) -> Markup {
+    html! {
+        @if !scores.is_empty() {
+            section #scores aria-labelledby="scores-title" {
+                h2 #scores-title { "Scores" }
+                dl.scores {
+                    @for score in scores {
+                        div {
+                            dt { (shown(&score.name)) }
+                            dd.value {
+                                @match score.value {
+                                    Some(value) => (number(value)),
+                                    None => span.undefined { "undefined" },
+                                }
+                            }
+                            dd.meaning { (shown(&score.meaning)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn skipped(contents: &Contents<'_>) -> Markup {
+    let n = contents.skipped.len();
+    html! {
+        @if n > 0 {
+            section #skipped aria-labelledby="skipped-title" {
+                h2 #skipped-title { "Skipped" }
+                p.lead {
+                    @if n > SKIPPED { "The first " (SKIPPED) " of " (count(n, "image")) "; " }
+                    @else { (count(n, "image")) "; " }
+                    "the full list is " a href="skipped.csv" { "skipped.csv" } "."
+                }
+                div.scroll tabindex="0" role="region" aria-labelledby="skipped-title" {
+                    table {
+                        thead { tr { th scope="col" { "Image" } th scope="col" { "Stage" } th scope="col" { "Reason" } } }
+                        tbody {
+                            @for skipped in contents.skipped.iter().take(SKIPPED) {
+                                tr {
+                                    td.id { bdi { (shown(&skipped.id)) } }
+                                    td { (skipped.stage) }
+                                    td { bdi { (shown(&skipped.reason)) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

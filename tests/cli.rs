@@ -1,0 +1,268 @@
+//! The commands as a user runs them: files, exit codes, and what they print.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A fresh directory with some of the digits that ship with the project, in class directories.
+struct Desk {
+    dir: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new(per_class: usize) -> Self {
+        let desk = Self { dir: tempfile::tempdir().unwrap() };
+        let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits");
+        for class in ["0", "1", "4", "7"] {
+            fs::create_dir_all(desk.path("in").join(class)).unwrap();
+            let mut files: Vec<_> = fs::read_dir(digits.join(class)).unwrap().map(|e| e.unwrap().path()).collect();
+            files.sort();
+            for file in files.iter().take(per_class) {
+                fs::copy(file, desk.path("in").join(class).join(file.file_name().unwrap())).unwrap();
+            }
+        }
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn alike(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_alike"))
+            .args(args)
+            .current_dir(self.dir.path())
+            .env("ALIKE_CACHE", self.path("cache"))
+            .output()
+            .unwrap()
+    }
+
+    /// Runs, checks the exit code, gives the JSON object printed.
+    fn json(&self, code: i32, args: &[&str]) -> Value {
+        let mut args = args.to_vec();
+        args.extend(["--format", "json", "--quiet"]);
+        let output = self.alike(&args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs, checks the exit code, gives what was said on standard error.
+    fn error(&self, code: i32, args: &[&str]) -> String {
+        let output = self.alike(args);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
+        error
+    }
+}
+
+/// Every file below `root` with its bytes and time.
+fn snapshot(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)> {
+    walkdir::WalkDir::new(root)
+        .into_iter()
+        .map(|e| e.unwrap())
+        .filter(|e| e.file_type().is_file())
+        .map(|e| {
+            let place = e.path().strip_prefix(root).unwrap().to_owned();
+            (place, (fs::read(e.path()).unwrap(), e.metadata().unwrap().modified().unwrap()))
+        })
+        .collect()
+}
+
+#[test]
+fn sort_leaves_what_is_promised_and_undo_takes_it_back() {
+    let desk = Desk::new(12);
+    let before = snapshot(&desk.path("in"));
+    let json = desk.json(0, &["sort", "in", "--out", "out", "--clusters", "4", "--truth", "dirs"]);
+    assert_eq!((&json["n_samples"], &json["n_clusters"]), (&48.into(), &4.into()));
+    assert!(json["scores"]["ari"].as_f64().unwrap() > 0.5, "{json}");
+    for key in ["purity_mean", "ami", "silhouette", "dunn"] {
+        assert!(json["scores"][key].is_number(), "{key}");
+    }
+    for key in ["decode", "embed", "reduce", "fit", "score", "arrange", "total"] {
+        assert!(json["seconds"][key].is_number(), "{key}");
+    }
+    let sorted = snapshot(&desk.path("out"));
+    for file in ["report.html", "clusters.csv", "model.alike", ".alike/run.json"] {
+        assert!(sorted.contains_key(Path::new(file)), "{file}");
+    }
+    assert!(!sorted.contains_key(Path::new("skipped.csv")));
+    let mut pictures: Vec<_> = sorted.iter().filter(|(p, _)| p.starts_with("cluster-000")).map(|(_, v)| v.1).collect();
+    pictures.dedup();
+    assert!(!pictures.is_empty());
+    let count = sorted.keys().filter(|p| p.to_str().unwrap().starts_with("cluster-")).count();
+    assert_eq!(count, 48);
+    assert_eq!(snapshot(&desk.path("in")), before, "copying changes nothing");
+    let csv = String::from_utf8(sorted[Path::new("clusters.csv")].0.clone()).unwrap();
+    assert!(csv.starts_with("id,path,cluster,name,confidence,distance,destination\n"));
+    assert_eq!(csv.lines().count(), 49);
+    desk.json(0, &["undo", "out"]);
+    assert!(!desk.path("out").exists());
+}
+
+#[test]
+fn a_second_run_changes_nothing_and_another_number_of_clusters_replaces_the_first() {
+    let desk = Desk::new(8);
+    let args = ["sort", "in", "--out", "out", "--clusters", "3"];
+    assert_eq!(desk.json(0, &args)["unchanged"], false);
+    let first = snapshot(&desk.path("out"));
+    assert_eq!(desk.json(0, &args)["unchanged"], true);
+    assert_eq!(snapshot(&desk.path("out")), first);
+    let json = desk.json(0, &["sort", "in", "--out", "out", "--clusters", "2"]);
+    assert_eq!((&json["n_clusters"], &json["unchanged"]), (&2.into(), &false.into()));
+    assert!(!desk.path("out/cluster-002").exists());
+    fs::remove_file(
+        snapshot(&desk.path("out"))
+            .keys()
+            .find(|p| p.starts_with("cluster-000"))
+            .map(|p| desk.path("out").join(p))
+            .unwrap(),
+    )
+    .unwrap();
+    assert_eq!(desk.json(0, &["sort", "in", "--out", "out", "--clusters", "2"])["unchanged"], false);
+}
+
+#[test]
+fn moved_files_come_back_with_their_bytes_and_times() {
+    let desk = Desk::new(10);
+    let before = snapshot(&desk.path("in"));
+    let args = ["sort", "in", "--out", "out", "--mode", "move", "--clusters", "4"];
+    desk.json(0, &args);
+    assert!(snapshot(&desk.path("in")).is_empty());
+    assert_eq!(desk.json(0, &args)["unchanged"], true, "a second run has nothing to move");
+    let report = desk.json(0, &["undo", "out"]);
+    assert_eq!(report["returned"], 40);
+    assert_eq!(snapshot(&desk.path("in")), before);
+    assert!(!desk.path("out").exists());
+}
+
+#[test]
+fn a_dry_run_touches_nothing() {
+    let desk = Desk::new(5);
+    let output =
+        desk.alike(&["sort", "in", "--out", "out", "--clusters", "2", "--dry-run", "--mode", "move", "--no-cache"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 20, "{text}");
+    assert!(!desk.path("out").exists());
+    assert_eq!(snapshot(&desk.path("in")).len(), 20);
+}
+
+#[test]
+fn bad_images_are_skipped_and_named() {
+    let desk = Desk::new(6);
+    fs::write(desk.path("in/0/text.jpg"), "no picture").unwrap();
+    fs::write(desk.path("in/0/empty.png"), "").unwrap();
+    let json = desk.json(3, &["sort", "in", "--out", "out", "--clusters", "2"]);
+    assert_eq!((&json["n_samples"], json["skipped"].as_array().unwrap().len()), (&24.into(), 2));
+    let csv = fs::read_to_string(desk.path("out/skipped.csv")).unwrap();
+    assert!(
+        csv.starts_with("id,stage,reason\n") && csv.contains("0/text.jpg,decode,") && csv.contains("0/empty.png"),
+        "{csv}"
+    );
+}
+
+#[test]
+fn the_model_assigns_its_own_images_to_their_clusters() {
+    let desk = Desk::new(10);
+    desk.json(0, &["sort", "in", "--out", "out", "--clusters", "4"]);
+    let json = desk.json(0, &["assign", "out/model.alike", "in", "--no-cache"]);
+    let table = fs::read_to_string(desk.path("out/clusters.csv")).unwrap();
+    let sorted: BTreeMap<_, _> = csv::Reader::from_reader(table.as_bytes())
+        .into_records()
+        .map(|r| r.unwrap())
+        .map(|r| (r[0].to_owned(), r[2].parse::<u64>().unwrap()))
+        .collect();
+    assert_eq!(json["images"].as_array().unwrap().len(), 40);
+    for image in json["images"].as_array().unwrap() {
+        assert_eq!(sorted[image["id"].as_str().unwrap()], image["cluster"].as_u64().unwrap());
+    }
+    assert!(desk.error(1, &["assign", "in/0", "in"]).contains("in/0"));
+}
+
+#[test]
+fn features_labels_and_scores_travel_through_files() {
+    let desk = Desk::new(10);
+    for features in ["f.npy", "f.parquet", "f.safetensors"] {
+        desk.json(0, &["embed", "in", "--out", features, "--model", "pixels"]);
+        for labels in ["l.csv", "l.npy"] {
+            let json = desk.json(0, &["cluster", features, "--out", labels, "-k", "4", "--save", "m.alike"]);
+            assert_eq!(json["n_samples"], 40);
+        }
+        let scored = desk.json(0, &["score", "l.csv", "--embeddings", features]);
+        assert!(scored["scores"]["silhouette"].is_number() && scored["scores"]["ari"].is_null());
+        assert_eq!(desk.json(0, &["assign", "m.alike", features])["n_samples"], 40);
+    }
+    let images = desk.json(0, &["cluster", "in", "--out", "i.csv", "-k", "4", "--model", "pixels", "--truth", "dirs"]);
+    let truth: String = fs::read_to_string(desk.path("i.csv"))
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(|l| l.split(',').next().unwrap())
+        .map(|id| format!("{id},{}\n", id.split('/').next().unwrap()))
+        .collect();
+    fs::write(desk.path("truth.csv"), format!("id,label\n{truth}")).unwrap();
+    let scored = desk.json(0, &["score", "i.csv", "--truth", "truth.csv"]);
+    assert_eq!(scored["scores"]["ari"], images["scores"]["ari"]);
+    assert!(desk.error(1, &["assign", "m.alike", "in"]).contains("embeddings"));
+}
+
+#[test]
+fn a_table_brings_its_labels_and_other_columns() {
+    let desk = Desk::new(4);
+    let rows: String = snapshot(&desk.path("in"))
+        .keys()
+        .map(|p| p.to_str().unwrap().to_owned())
+        .map(|p| format!("in/{p},{},\"shelf, {p}\"\n", &p[..1]))
+        .collect();
+    fs::write(desk.path("t.csv"), format!("path,label,place\n{rows}")).unwrap();
+    let json = desk.json(0, &["sort", "t.csv", "--out", "out", "-k", "4"]);
+    assert!(json["scores"]["ari"].is_number());
+    let table = fs::read_to_string(desk.path("out/clusters.csv")).unwrap();
+    assert!(table.lines().next().unwrap().ends_with("destination,place") && table.contains("\"shelf, 0/"), "{table}");
+}
+
+#[test]
+fn synthetic_dots_are_sorted_by_shape() {
+    let desk = Desk::new(1);
+    desk.json(0, &["synth", "dots", "--out", "dots", "-n", "60", "--classes", "3", "--size", "64"]);
+    let json = desk.json(0, &["sort", "dots", "--out", "out", "-k", "3", "--truth", "dirs"]);
+    assert_eq!(json["n_samples"], 60);
+    desk.json(0, &["synth", "blobs", "--out", "b.npy", "-n", "200"]);
+    let json = desk.json(0, &["cluster", "b.npy", "--out", "l.csv", "--truth", "b.labels.csv"]);
+    assert!(json["scores"]["ari"].as_f64().unwrap() > 0.9, "{json}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_any_work() {
+    let desk = Desk::new(2);
+    desk.error(2, &["sort"]);
+    desk.error(2, &["sort", "in", "--out", "out", "--clusters", "0"]);
+    desk.error(2, &["sort", "in", "--out", "out", "--size", "8x8", "--model", "gradients"]);
+    assert!(desk.error(1, &["sort", "nowhere", "--out", "out"]).contains("nowhere"));
+    assert!(desk.error(1, &["sort", "in", "--out", "in/out"]).contains("in/out"));
+    assert!(desk.error(1, &["sort", "in", "--out", "out", "-k", "100"]).contains("100 clusters of 8 images"));
+    fs::create_dir(desk.path("full")).unwrap();
+    fs::write(desk.path("full/mine.txt"), "mine").unwrap();
+    assert!(desk.error(1, &["sort", "in", "--out", "full"]).contains("full"));
+    assert!(desk.error(1, &["undo", "full"]).contains("full"));
+    fs::create_dir(desk.path("empty")).unwrap();
+    assert!(desk.error(1, &["sort", "empty", "--out", "out"]).contains("no images"));
+    assert!(!desk.path("out").exists(), "a run that failed leaves no trace");
+    assert_eq!(snapshot(&desk.path("in")).len(), 8);
+}
+
+#[test]
+fn few_and_equal_images_are_one_cluster() {
+    let desk = Desk::new(1);
+    fs::create_dir(desk.path("one")).unwrap();
+    let digit = snapshot(&desk.path("in")).into_values().next().unwrap().0;
+    fs::write(desk.path("one/a.png"), &digit).unwrap();
+    assert_eq!(desk.json(0, &["sort", "one", "--out", "o1"])["n_clusters"], 1);
+    for name in ["b.png", "c.png", "d.png", "e.png"] {
+        fs::write(desk.path("one").join(name), &digit).unwrap();
+    }
+    assert_eq!(desk.json(0, &["sort", "one", "--out", "o2"])["n_clusters"], 1);
+    assert_eq!(desk.json(0, &["sort", "one", "--out", "o3", "-k", "3"])["n_clusters"], 1);
+}
