@@ -13,7 +13,7 @@
 //! pipeline                                          fit and predict: the stages composed
 //! model                                             the fitted artefact: save, load, assign
 //! source decode embed reduce cluster evaluate synth the stages
-//! collection distance device files progress         vocabulary
+//! collection distance device files npy progress     vocabulary
 //! ```
 //!
 //! Invariants: rows, ids and labels travel in one value; noise is [`None`], never -1; an undefined score is
@@ -34,6 +34,7 @@ pub mod embed;
 pub mod evaluate;
 pub mod files;
 pub mod model;
+pub mod npy;
 pub mod pipeline;
 pub mod progress;
 pub mod reduce;

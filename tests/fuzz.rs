@@ -1,4 +1,5 @@
-//! Parsers of foreign bytes under random damage: an error or a value, never a panic, never a huge allocation.
+//! Parsers of foreign bytes under random damage: an error or a value, never a panic, never a huge allocation, never a
+//! wait without end.
 //!
 //! Each parser runs for ALIKE_FUZZ_SECONDS (default 1) on mutations of real inputs; what broke it is left in the
 //! temporary directory. Ten minutes each: `ALIKE_FUZZ_SECONDS=600 cargo test --release --test fuzz`.
@@ -13,23 +14,48 @@ use alike::source::{Data, cifar, idx, npy};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+/// A parser that takes longer than this for a few hundred bytes will never be done.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Runs `target` on mutations of `seeds` until the time is over.
-fn fuzz(name: &str, seeds: &[Vec<u8>], target: impl Fn(&[u8])) {
+fn fuzz(name: &str, seeds: &[Vec<u8>], target: impl Fn(&[u8]) + Sync) {
     let seconds = std::env::var("ALIKE_FUZZ_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
     let mut rng = ChaCha8Rng::seed_from_u64(seconds);
     let (start, mut runs) = (Instant::now(), 0u64);
     seeds.iter().for_each(|seed| target(seed));
-    while start.elapsed() < Duration::from_secs(seconds) {
-        let input = mutate(seeds, &mut rng);
-        if catch_unwind(AssertUnwindSafe(|| target(&input))).is_err() {
-            let path = std::env::temp_dir().join(format!("alike-fuzz-{name}"));
-            std::fs::write(&path, &input).unwrap();
-            panic!("{name}: run {runs} panicked on {}", path.display());
+    let blame = |input: &[u8], what: &str| {
+        let path = std::env::temp_dir().join(format!("alike-fuzz-{name}"));
+        std::fs::write(&path, input).unwrap();
+        format!("{name}: {what} on {}", path.display())
+    };
+    let (inputs, taken) = mpsc::sync_channel::<Vec<u8>>(0);
+    let (answer, answered) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let target = &target;
+        scope.spawn(move || {
+            for input in taken {
+                let survived = catch_unwind(AssertUnwindSafe(|| target(&input))).is_ok();
+                answer.send(survived).unwrap();
+            }
+        });
+        while start.elapsed() < Duration::from_secs(seconds) {
+            let input = mutate(seeds, &mut rng);
+            inputs.send(input.clone()).unwrap();
+            match answered.recv_timeout(PATIENCE) {
+                Ok(survived) => assert!(survived, "{}", blame(&input, &format!("run {runs} panicked"))),
+                Err(_) => {
+                    // The thread can't be stopped, so the process is.
+                    eprintln!("{}", blame(&input, &format!("run {runs} does not end")));
+                    std::process::exit(1);
+                }
+            }
+            runs += 1;
         }
-        runs += 1;
-    }
+        drop(inputs);
+    });
     println!("{name}: {runs} runs in {seconds} s");
 }
 

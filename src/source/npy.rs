@@ -3,14 +3,15 @@
 use std::fs::File;
 use std::path::Path;
 
-use npyz::{DType, NpyHeader, Order, TypeChar};
+use npyz::{DType, Order, TypeChar};
 
 use super::stack::Stack;
 use super::{Collection, Data, Layout, Malformed, PixelOrder, SourceError};
 use crate::files::At;
+use crate::npy::read_header;
 
-/// Longest header that is looked at: NumPy writes 128 bytes.
-const MAX_HEADER: usize = 1 << 16;
+/// Bytes in which a header must end.
+const MAX_HEADER: usize = 1 << 14;
 
 /// What an array holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,8 @@ pub fn parse(data: &Data) -> Result<Array, Malformed> {
     let size = data.size().map_err(io)?;
     let mut head = vec![0; MAX_HEADER.min(usize::try_from(size).unwrap_or(MAX_HEADER))];
     data.read_exact_at(&mut head, 0).map_err(io)?;
-    let (header, start) = header(&head)?;
+    let (header, start) =
+        read_header(&mut &head[..]).map_err(|e| Malformed::new("the header of a .npy file", e.to_string()))?;
     let kind = match header.dtype() {
         DType::Plain(kind) => Some(kind),
         _ => None,
@@ -56,25 +58,6 @@ pub fn parse(data: &Data) -> Result<Array, Malformed> {
         }
     };
     Layout::new((start, 0, size), count, (width, height), order).map(Array::Images)
-}
-
-/// The header and its length. The parser is handed only what can't make it allocate or recurse without bound.
-fn header(head: &[u8]) -> Result<(NpyHeader, u64), Malformed> {
-    let bad = |found: String| Malformed::new("a .npy header", found);
-    let (text_start, text_length): (usize, usize) = match *head {
-        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => (10, usize::from(u16::from_le_bytes([a, b]))),
-        [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _, a, b, c, d, ..] => {
-            (12, u32::from_le_bytes([a, b, c, d]) as usize)
-        }
-        _ => return Err(bad(format!("a file that starts with \"{}\"", head[..head.len().min(8)].escape_ascii()))),
-    };
-    let header = text_start.checked_add(text_length).and_then(|end| head.get(..end));
-    let header = header.ok_or_else(|| bad(format!("one of {text_length} bytes, longer than the file or 64 KiB")))?;
-    if header[text_start..].iter().filter(|&b| matches!(b, b'(' | b'[' | b'{')).count() > 32 {
-        return Err(bad("one nested too deeply".into()));
-    }
-    let parsed = NpyHeader::from_reader(header).map_err(|e| bad(e.to_string()))?;
-    Ok((parsed, header.len() as u64))
 }
 
 pub(super) fn open(path: &Path) -> Result<Collection, SourceError> {

@@ -87,6 +87,11 @@ pub fn read(path: &Path) -> Result<Embeddings, FilesError> {
         Format::Safetensors => safetensors::read(&mut BufReader::new(file), len),
     };
     let (ids, data) = read.map_err(|reason| FilesError::Invalid { path: path.to_owned(), reason })?;
+    if data.ncols() == 0 && data.nrows() > 0 {
+        // Such rows take no bytes, so a header may claim any number of them.
+        let reason = format!("{} rows of no features: embeddings need at least one", data.nrows());
+        return Err(FilesError::Invalid { path: path.to_owned(), reason });
+    }
     let ids = ids.unwrap_or_else(|| numbers(data.nrows()));
     Embeddings::new(ids, data).map_err(|source| FilesError::Embeddings { path: path.to_owned(), source })
 }
@@ -253,10 +258,15 @@ mod tests {
             ("a.npy", shape("(1000000000, 1000)")),
             ("a.npy", shape("(3,)")),
             ("a.npy", shape("(-1, 4)")),
+            ("a.npy", shape("(1000000000000000000, 0)")),
             ("a.npy", npy(1, &60_000u16.to_le_bytes(), &deep)),
             ("a.npy", npy(2, &u32::MAX.to_le_bytes(), "{")),
             ("a.safetensors", u64::MAX.to_le_bytes().to_vec()),
             ("a.safetensors", tensors("{}")),
+            (
+                "a.safetensors",
+                tensors(r#"{"embeddings":{"dtype":"F32","shape":[1000000000000000000,0],"data_offsets":[0,0]}}"#),
+            ),
             ("a.safetensors", tensors(&"[".repeat(1000))),
             (
                 "a.safetensors",

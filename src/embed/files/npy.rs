@@ -12,12 +12,8 @@ use super::Parts;
 use crate::collection::Embeddings;
 use crate::files::{FileError, write_whole};
 
-/// Header bytes of a matrix are about a hundred, brackets two pairs; more would only be there to harm the parser.
-const MAX_HEADER: usize = 4096;
-const MAX_BRACKETS: usize = 16;
-
 pub(super) fn read(input: &mut dyn BufRead, len: u64, path: &Path) -> Parts {
-    let header = header(input)?;
+    let (header, _) = crate::npy::read_header(input).map_err(|e| format!("not a .npy file: {e}"))?;
     let (shape, order) = (header.shape().to_vec(), header.order());
     let &[n_samples, n_features] = &shape[..] else {
         return Err(format!("embeddings have two dimensions, this array has the shape {shape:?}"));
@@ -37,31 +33,6 @@ pub(super) fn read(input: &mut dyn BufRead, len: u64, path: &Path) -> Parts {
     let shape = (n_samples as usize, n_features as usize).set_f(order == npyz::Order::Fortran);
     let data = Array2::from_shape_vec(shape, values?).map_err(|e| e.to_string())?;
     Ok((read_ids(&ids_path(path))?, data))
-}
-
-/// Reads the header, having made sure that the parser can take it.
-fn header(input: &mut dyn BufRead) -> Result<npyz::NpyHeader, String> {
-    let not_npy = |e: std::io::Error| format!("not a .npy file: {e}");
-    let mut start = vec![0; 10];
-    input.read_exact(&mut start).map_err(not_npy)?;
-    let len = match start[6] {
-        1 => usize::from(u16::from_le_bytes([start[8], start[9]])),
-        _ => {
-            start.resize(12, 0);
-            input.read_exact(&mut start[10..]).map_err(not_npy)?;
-            u32::from_le_bytes([start[8], start[9], start[10], start[11]]) as usize
-        }
-    };
-    if len > MAX_HEADER {
-        return Err(format!("not a .npy file of a matrix: its header has {len} bytes"));
-    }
-    let text = start.len();
-    start.resize(text + len, 0);
-    input.read_exact(&mut start[text..]).map_err(not_npy)?;
-    if start[text..].iter().filter(|b| b"([{".contains(b)).count() > MAX_BRACKETS {
-        return Err("not a .npy file of a matrix: its header is nested too deeply".to_owned());
-    }
-    npyz::NpyHeader::from_reader(&start[..]).map_err(not_npy)
 }
 
 fn collect<R: Read, T: npyz::Deserialize>(

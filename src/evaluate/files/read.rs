@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
-use npyz::{DType, NpyFile, NpyHeader, TypeChar};
+use npyz::{DType, NpyFile, TypeChar};
 
 use super::{Column, LabelFileError};
 use crate::collection::ClusterId;
@@ -51,9 +51,6 @@ enum Format {
     Npy,
     Idx,
 }
-
-/// numpy's own limit for headers it hasn't written itself.
-const MAX_NPY_HEADER: usize = 10_000;
 
 /// A path, for the errors' sake.
 #[derive(Clone, Copy)]
@@ -147,7 +144,8 @@ impl LabelFile<'_> {
         mut input: Box<dyn BufRead>,
         parse: impl Fn(i64) -> Result<T, &'static str>,
     ) -> Result<Column<T>, LabelFileError> {
-        let header = self.npy_header(&mut input)?;
+        let header = crate::npy::read_header(&mut input);
+        let (header, _) = header.map_err(|error| self.data_error("the header of a .npy file", error))?;
         let array = NpyFile::with_header(header, &mut input);
         let wanted = "an array of integers, shape (n_samples,)";
         let [n] = *array.shape() else {
@@ -178,32 +176,6 @@ impl LabelFile<'_> {
         };
         self.check_end(&mut input)?;
         Ok(Column { ids: None, values })
-    }
-
-    /// The header, checked before it is parsed: neither its length nor its depth may exhaust memory or stack.
-    fn npy_header(self, input: &mut dyn BufRead) -> Result<NpyHeader, LabelFileError> {
-        let wanted = "the header of a .npy file";
-        let broken = |error| self.data_error(wanted, error);
-        let mut header = vec![0; 12];
-        input.read_exact(&mut header[..10]).map_err(broken)?;
-        let length = if header[6] == 1 {
-            header.truncate(10);
-            usize::from(u16::from_le_bytes([header[8], header[9]]))
-        } else {
-            input.read_exact(&mut header[10..]).map_err(broken)?;
-            u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize
-        };
-        if length > MAX_NPY_HEADER {
-            return Err(self.malformed(wanted, format!("one of {length} bytes")));
-        }
-        let start = header.len();
-        header.resize(start + length, 0);
-        input.read_exact(&mut header[start..]).map_err(broken)?;
-        let brackets = header[start..].iter().filter(|byte| matches!(byte, b'(' | b'[' | b'{')).count();
-        if brackets > 16 {
-            return Err(self.malformed(wanted, "one with nested lists"));
-        }
-        NpyHeader::from_reader(header.as_slice()).map_err(broken)
     }
 
     fn read_idx(self, mut input: Box<dyn BufRead>) -> Result<Column<Option<String>>, LabelFileError> {
