@@ -4,47 +4,24 @@
 //! S. Lloyd, Least squares quantization in PCM, 1982. I. Dhillon and D. Modha, Concept decompositions for large sparse
 //! text data using clustering, 2001.
 
-use super::assigner::{Centroids, Metric, nearest};
-use super::{ClusterError, Clustering, Init, KMeansValidParams, seeding};
+use super::images::Images;
+use super::rows::Rows;
+use super::search::{Bounds, Move, Search, Work};
+use super::{Centroids, ClusterError, Clustering, Init, KMeansValidParams, Metric, seeding};
 use crate::collection::ClusterId;
-use crate::distance::{dot, squared_euclidean, squared_norms};
+use crate::distance::squared_euclidean;
 use crate::progress::Reporter;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 
-/// Sums are taken over at most this many stripes of rows, each in order, then the stripes in order: the same bits at any
-/// thread count, in bounded memory.
-const STRIPES: usize = 16;
-
-/// The rows and what is known of them.
-struct Rows<'a> {
-    x: ArrayView2<'a, f32>,
-    norms: Vec<f64>,
-    /// Cosine: 1 / norm, or 0 for a blank row.
-    weights: Option<Vec<f32>>,
-}
-
-impl Rows<'_> {
-    fn weight(&self, i: usize) -> f64 {
-        self.weights.as_ref().map_or(1.0, |w| w[i].into())
-    }
-
-    /// Misfit of row `i` to a centroid: squared distance, or 1 - cosine.
-    fn misfit(&self, i: usize, centroid: &[f32]) -> f64 {
-        let row = self.x.row(i);
-        let row = row.as_slice().expect("rows are contiguous");
-        match &self.weights {
-            None => squared_euclidean(row, centroid),
-            Some(_) if self.norms[i] == 0.0 => 0.0,
-            Some(_) => (1.0 - dot(row, centroid) / self.norms[i].sqrt()).max(0.0),
-        }
-    }
-}
+/// Rows that are summed one after the other. Fixed, so that sums don't depend on the number of threads.
+const STRIPE: usize = 4096;
 
 struct Run {
-    labels: Vec<ClusterId>,
+    labels: Vec<u32>,
     centroids: Array2<f32>,
     inertia: f64,
     n_iterations: usize,
@@ -61,26 +38,24 @@ pub(super) fn fit(
         return Err(ClusterError::NotFinite { row });
     }
     let x = x.as_standard_layout();
-    let norms = squared_norms(x.view());
-    let weights = (settings.metric == Metric::Cosine)
-        .then(|| norms.iter().map(|&s| if s > 0.0 { (1.0 / s.sqrt()) as f32 } else { 0.0 }).collect::<Vec<_>>());
-    let rows = Rows { x: x.view(), norms, weights };
-    let usable = (0..x.nrows()).filter(|&i| rows.weight(i) > 0.0).count();
-    if settings.n_clusters > x.nrows() || x.nrows() == 0 {
-        return Err(ClusterError::TooFewSamples { n_clusters: settings.n_clusters, n_samples: x.nrows() });
+    let x = x.view();
+    let rows = Rows::new(&x, settings.metric);
+    if settings.n_clusters > rows.len() || rows.len() == 0 {
+        return Err(ClusterError::TooFewSamples { n_clusters: settings.n_clusters, n_samples: rows.len() });
     }
-    let n_clusters = settings.n_clusters.min(usable);
+    let images = Images::new(&rows, reporter)?;
+    let n_clusters = settings.n_clusters.min((0..rows.len()).filter(|&i| !rows.is_blank(i)).count());
     let n_restarts = if matches!(settings.init, Init::Given(_)) { 1 } else { settings.n_restarts };
     let mut best: Option<Run> = None;
     for restart in 0..n_restarts {
         let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
         rng.set_stream(restart as u64);
-        let run = iterate(&rows, start(&rows, settings, n_clusters, &mut rng)?, settings, reporter)?;
+        let run = iterate(&rows, &images, start(&rows, settings, n_clusters, &mut rng)?, settings, reporter)?;
         if best.as_ref().is_none_or(|b| run.inertia < b.inertia) {
             best = Some(run);
         }
     }
-    Ok(by_size(&rows, best.expect("at least one restart"), settings.metric))
+    Ok(by_size(&rows, best.expect("at least one restart")))
 }
 
 fn start(
@@ -90,13 +65,13 @@ fn start(
     rng: &mut ChaCha8Rng,
 ) -> Result<Array2<f32>, ClusterError> {
     let mut centroids = match &settings.init {
-        Init::Given(given) if given.dim() != (settings.n_clusters, rows.x.ncols()) => {
-            let expected = (settings.n_clusters, rows.x.ncols());
+        Init::Given(given) if given.dim() != (settings.n_clusters, rows.n_features()) => {
+            let expected = (settings.n_clusters, rows.n_features());
             return Err(ClusterError::InitShape { found: given.dim(), expected });
         }
         Init::Given(given) => given.as_standard_layout().into_owned(),
-        Init::Random => seeding::random(rows.x, n_clusters, rng),
-        Init::KMeansPlusPlus => seeding::plus_plus(rows.x, rows.weights.as_deref(), n_clusters, rng),
+        Init::Random => seeding::random(rows.view(), n_clusters, rng),
+        Init::KMeansPlusPlus => seeding::plus_plus(rows, n_clusters, rng),
     };
     if settings.metric == Metric::Cosine {
         centroids.outer_iter_mut().for_each(|mut c| {
@@ -111,24 +86,36 @@ fn start(
 
 fn iterate(
     rows: &Rows<'_>,
+    images: &Images<'_>,
     mut centroids: Array2<f32>,
     settings: &KMeansValidParams,
     reporter: &dyn Reporter,
 ) -> Result<Run, ClusterError> {
-    let mut labels: Vec<ClusterId> = Vec::new();
+    let slots: Vec<u32> = (0..centroids.nrows() as u32).collect();
+    let mut bounds = Bounds::new(rows.len(), centroids.nrows(), images);
+    let mut sums = Sums::new(centroids.dim());
+    let mut work = Work::default();
+    let mut assign = |bounds: &mut Bounds, centroids: &Array2<f32>| {
+        let (moves, more) = Search::new(rows, images, centroids, &slots).update(bounds);
+        work.images += more.images;
+        work.distances += more.distances;
+        moves
+    };
     let (mut n_iterations, mut converged) = (0, false);
     let enough = settings.tolerance * if settings.tolerance > 0.0 { mean_variance(rows) } else { 0.0 };
     while n_iterations < settings.max_iterations {
         reporter.check()?;
         n_iterations += 1;
-        let assigned = nearest(rows.x, &rows.norms, settings.metric, centroids.view(), None);
-        if assigned == labels {
+        let moves = assign(&mut bounds, &centroids);
+        if moves.is_empty() {
             converged = true;
             break;
         }
-        labels = assigned;
-        let moved = means(rows, &labels, &centroids);
-        let shift: f64 = centroids.iter().zip(&moved).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
+        sums.update(rows, &moves, &bounds.labels);
+        let moved = sums.means(rows, &bounds.labels, &centroids);
+        let shifts = shifts(&centroids, &moved, settings.metric);
+        let shift: f64 = shifts.iter().map(|s| s * s).sum();
+        bounds.widen(&shifts, &slots);
         centroids = moved;
         if settings.tolerance > 0.0 && shift <= enough {
             converged = true;
@@ -136,99 +123,131 @@ fn iterate(
         }
     }
     // Centroids may have moved after the last assignment.
-    let labels = nearest(rows.x, &rows.norms, settings.metric, centroids.view(), None);
-    let inertia = misfits(rows, &labels, &centroids).iter().sum();
-    Ok(Run { labels, centroids, inertia, n_iterations, converged })
+    assign(&mut bounds, &centroids);
+    let inertia = misfits(rows, &bounds.labels, &centroids).iter().sum();
+    Ok(Run { labels: bounds.labels, centroids, inertia, n_iterations, converged })
 }
 
-/// How badly each row fits its centroid.
-fn misfits(rows: &Rows<'_>, labels: &[ClusterId], centroids: &Array2<f32>) -> Vec<f64> {
-    let centroid = |c: ClusterId| centroids.row(c).to_slice().expect("centroids are contiguous");
-    labels.par_iter().enumerate().map(|(i, &c)| rows.misfit(i, centroid(c))).collect()
+/// How far each centroid moved. A centroid without a direction (by cosine) was no centroid before.
+fn shifts(old: &Array2<f32>, new: &Array2<f32>, metric: Metric) -> Vec<f64> {
+    let pairs: Vec<_> = old.outer_iter().zip(new.outer_iter()).collect();
+    let shift = |(old, new): &(ndarray::ArrayView1<'_, f32>, ndarray::ArrayView1<'_, f32>)| {
+        let (old, new) = (old.to_slice().expect("contiguous"), new.to_slice().expect("contiguous"));
+        let born = metric == Metric::Cosine && old.iter().all(|v| *v == 0.0) && new.iter().any(|v| *v != 0.0);
+        if born { f64::INFINITY } else { squared_euclidean(old, new).sqrt() }
+    };
+    pairs.par_iter().map(shift).collect()
 }
 
-/// The mean (cosine: mean direction) of each cluster's rows. A cluster without rows takes the row that fits its own
-/// cluster worst, which leaves that cluster.
-fn means(rows: &Rows<'_>, labels: &[ClusterId], old: &Array2<f32>) -> Array2<f32> {
-    let (mut sums, mut counts) = sums(rows, labels, old.nrows());
-    let empty: Vec<ClusterId> = (0..old.nrows()).filter(|&c| counts[c] == 0).collect();
-    if !empty.is_empty() {
-        let misfits = misfits(rows, labels, old);
-        let mut worst: Vec<usize> = (0..labels.len()).filter(|&i| misfits[i] > 0.0).collect();
-        worst.sort_by(|&a, &b| misfits[b].total_cmp(&misfits[a]).then(a.cmp(&b)));
-        let mut worst = worst.into_iter();
-        for cluster in empty {
-            // A row alone in its cluster stays: to take it would only empty another one.
-            let Some(row) = worst.find(|&i| counts[labels[i]] > 1) else { break };
-            let from = labels[row];
-            for (feature, &value) in rows.x.row(row).iter().enumerate() {
-                let value = f64::from(value) * rows.weight(row);
-                sums[[from, feature]] -= value;
-                sums[[cluster, feature]] += value;
-            }
-            (counts[from], counts[cluster]) = (counts[from] - 1, 1);
-        }
+/// How badly each row fits its centroid: the squared distance, by cosine 1 - cos.
+fn misfits(rows: &Rows<'_>, labels: &[u32], centroids: &Array2<f32>) -> Vec<f64> {
+    let centroid = |c: u32| centroids.row(c as usize).to_slice().expect("centroids are contiguous");
+    let scale = if rows.metric() == Metric::Cosine { 0.5 } else { 1.0 };
+    let misfit = |(i, &c): (usize, &u32)| if rows.is_blank(i) { 0.0 } else { scale * rows.squared(i, centroid(c)) };
+    labels.par_iter().enumerate().map(misfit).collect()
+}
+
+/// Sum and number of each cluster's rows, kept up to date with their moves.
+struct Sums {
+    sums: Array2<f64>,
+    counts: Vec<usize>,
+}
+
+impl Sums {
+    fn new((n_clusters, n_features): (usize, usize)) -> Self {
+        Self { sums: Array2::zeros((n_clusters, n_features)), counts: vec![0; n_clusters] }
     }
-    let mut means = old.clone();
-    for (c, mut mean) in means.outer_iter_mut().enumerate().filter(|(c, _)| counts[*c] > 0) {
-        let sum = sums.row(c);
-        let scale = match rows.weights {
-            None => counts[c] as f64,
-            Some(_) => sum.iter().map(|v| v * v).sum::<f64>().sqrt(),
-        };
-        if scale > 0.0 {
-            mean.iter_mut().zip(sum).for_each(|(m, &s)| *m = (s / scale) as f32);
+
+    /// Rows leave and join clusters in their order, one task a cluster, so that threads make no difference.
+    fn update(&mut self, rows: &Rows<'_>, moves: &[Move], labels: &[u32]) {
+        let n_clusters = self.counts.len();
+        let mut changes: Vec<Vec<(u32, f64)>> = vec![Vec::new(); n_clusters];
+        for &Move { row, from } in moves {
+            if let Some(left) = changes.get_mut(from as usize) {
+                left.push((row, -1.0));
+                self.counts[from as usize] -= 1;
+            }
+            let to = labels[row as usize] as usize;
+            changes[to].push((row, 1.0));
+            self.counts[to] += 1;
         }
+        self.sums.axis_iter_mut(Axis(0)).into_par_iter().zip(changes).for_each(|(sum, changes)| {
+            let sum = sum.into_slice().expect("sums are contiguous");
+            for (row, sign) in changes {
+                add(sum, rows, row as usize, sign);
+            }
+        });
     }
-    means
+
+    /// The mean (cosine: mean direction) of each cluster's rows. A cluster without rows takes the row that fits its own
+    /// cluster worst, which leaves that cluster.
+    fn means(&self, rows: &Rows<'_>, labels: &[u32], old: &Array2<f32>) -> Array2<f32> {
+        let sum = |c: ClusterId| self.sums.row(c).to_slice().expect("sums are contiguous");
+        let mut changed: BTreeMap<ClusterId, (Vec<f64>, usize)> = BTreeMap::new();
+        let empty: Vec<ClusterId> = (0..self.counts.len()).filter(|&c| self.counts[c] == 0).collect();
+        if !empty.is_empty() {
+            let misfits = misfits(rows, labels, old);
+            let mut worst: Vec<usize> = (0..labels.len()).filter(|&i| misfits[i] > 0.0).collect();
+            worst.sort_by(|&a, &b| misfits[b].total_cmp(&misfits[a]).then(a.cmp(&b)));
+            let mut worst = worst.into_iter();
+            for cluster in empty {
+                // A row alone in its cluster stays: to take it would only empty another one.
+                let from = |i: usize| labels[i] as usize;
+                let left = |c: ClusterId| changed.get(&c).map_or(self.counts[c], |(_, count)| *count);
+                let Some(row) = worst.find(|&i| left(from(i)) > 1) else { break };
+                let (rest, count) =
+                    changed.entry(from(row)).or_insert_with(|| (sum(from(row)).to_vec(), self.counts[from(row)]));
+                add(rest, rows, row, -1.0);
+                *count -= 1;
+                let mut alone = vec![0.0; rows.n_features()];
+                add(&mut alone, rows, row, 1.0);
+                changed.insert(cluster, (alone, 1));
+            }
+        }
+        let mut means = old.clone();
+        means.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(c, mut mean)| {
+            let (sum, count) = changed.get(&c).map_or((sum(c), self.counts[c]), |(sum, count)| (sum, *count));
+            let scale = match rows.metric() {
+                Metric::Euclidean => count as f64,
+                Metric::Cosine if count == 0 => 0.0,
+                Metric::Cosine => sum.iter().map(|v| v * v).sum::<f64>().sqrt(),
+            };
+            if scale > 0.0 {
+                mean.iter_mut().zip(sum).for_each(|(m, &s)| *m = (s / scale) as f32);
+            }
+        });
+        means
+    }
 }
 
-/// Sum and number of each cluster's rows; rows of weight 0 don't count.
-fn sums(rows: &Rows<'_>, labels: &[ClusterId], n_clusters: usize) -> (Array2<f64>, Vec<usize>) {
-    let n = labels.len();
-    let stripe = n.div_ceil(STRIPES).max(4096);
-    let stripes: Vec<_> = (0..n.div_ceil(stripe))
-        .into_par_iter()
-        .map(|s| {
-            let mut sums = Array2::<f64>::zeros((n_clusters, rows.x.ncols()));
-            let mut counts = vec![0usize; n_clusters];
-            for i in s * stripe..n.min((s + 1) * stripe) {
-                let weight = rows.weight(i);
-                if weight > 0.0 {
-                    counts[labels[i]] += 1;
-                    let sum = sums.row_mut(labels[i]).into_slice().expect("sums are contiguous");
-                    let row = rows.x.row(i).to_slice().expect("rows are contiguous");
-                    sum.iter_mut().zip(row).for_each(|(s, &v)| *s += f64::from(v) * weight);
-                }
-            }
-            (sums, counts)
-        })
-        .collect();
-    stripes
-        .into_iter()
-        .reduce(|(mut sums, mut counts), (more, most)| {
-            sums += &more;
-            counts.iter_mut().zip(most).for_each(|(a, b)| *a += b);
-            (sums, counts)
-        })
-        .expect("at least one row")
+/// Adds a row, weighted, `sign` times.
+fn add(sum: &mut [f64], rows: &Rows<'_>, row: usize, sign: f64) {
+    let weight = sign * rows.weight(row);
+    sum.iter_mut().zip(rows.row(row)).for_each(|(s, &v)| *s += f64::from(v) * weight);
 }
 
 /// The features' mean variance, which makes the tolerance independent of scale.
 fn mean_variance(rows: &Rows<'_>) -> f64 {
-    let (sum, counts) = sums(rows, &vec![0; rows.x.nrows()], 1);
-    let n = counts[0].max(1) as f64;
-    let total: f64 = match rows.weights {
-        None => rows.norms.iter().sum(),
-        Some(_) => n,
-    };
-    (total / n - sum.iter().map(|s| (s / n).powi(2)).sum::<f64>()).max(0.0) / rows.x.ncols().max(1) as f64
+    let n = (0..rows.len()).filter(|&i| !rows.is_blank(i)).count().max(1) as f64;
+    let stripes: Vec<Vec<f64>> = (0..rows.len().div_ceil(STRIPE))
+        .into_par_iter()
+        .map(|stripe| {
+            let mut sum = vec![0.0; rows.n_features()];
+            let stripe = stripe * STRIPE..rows.len().min((stripe + 1) * STRIPE);
+            stripe.for_each(|i| add(&mut sum, rows, i, 1.0));
+            sum
+        })
+        .collect();
+    let total = |j: usize| stripes.iter().map(|s| s[j]).sum::<f64>();
+    let of_mean: f64 = (0..rows.n_features()).map(|j| (total(j) / n).powi(2)).sum();
+    let squares: f64 = (0..rows.len()).filter(|&i| !rows.is_blank(i)).map(|i| rows.squared_length(i)).sum();
+    (squares / n - of_mean).max(0.0) / rows.n_features().max(1) as f64
 }
 
-fn by_size(rows: &Rows<'_>, run: Run, metric: Metric) -> Clustering {
+fn by_size(rows: &Rows<'_>, run: Run) -> Clustering {
     let k = run.centroids.nrows();
     // One more than the centroids: blank rows, which have no direction.
-    let group = |i: usize| if rows.weight(i) > 0.0 { run.labels[i] } else { k };
+    let group = |i: usize| if rows.is_blank(i) { k } else { run.labels[i] as usize };
     let (mut sizes, mut first) = (vec![0usize; k + 1], vec![usize::MAX; k + 1]);
     for i in 0..run.labels.len() {
         sizes[group(i)] += 1;
@@ -238,13 +257,13 @@ fn by_size(rows: &Rows<'_>, run: Run, metric: Metric) -> Clustering {
     order.sort_by_key(|&c| (std::cmp::Reverse(sizes[c]), first[c]));
     let mut place = vec![None; k + 1];
     order.iter().enumerate().for_each(|(new, &old)| place[old] = Some(new));
-    let mut centroids = Array2::zeros((order.len(), rows.x.ncols()));
+    let mut centroids = Array2::zeros((order.len(), rows.n_features()));
     for (mut row, &old) in centroids.axis_iter_mut(Axis(0)).zip(&order).filter(|(_, old)| **old < k) {
         row.assign(&run.centroids.row(old));
     }
     Clustering {
         labels: (0..run.labels.len()).map(|i| place[group(i)]).collect(),
-        assigner: Centroids { metric, centroids, blank: place[k] },
+        assigner: Centroids { metric: rows.metric(), centroids, blank: place[k] },
         inertia: run.inertia,
         n_iterations: run.n_iterations,
         converged: run.converged,

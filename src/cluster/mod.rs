@@ -5,8 +5,12 @@
 //! types [`PredictInplace`](linfa::traits::PredictInplace).
 
 mod assigner;
+mod images;
+mod kernel;
 mod kmeans;
 mod lloyd;
+mod rows;
+mod search;
 mod seeding;
 
 pub use assigner::{Assignment, Centroids, Metric};

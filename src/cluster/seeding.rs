@@ -1,6 +1,7 @@
 //! Where k-means starts.
 
-use crate::distance::{product, squared_norms};
+use super::rows::Rows;
+use crate::distance::product;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -24,17 +25,11 @@ pub(super) fn random(x: ArrayView2<'_, f32>, n_clusters: usize, rng: &mut ChaCha
     x.select(Axis(0), &rows.into_vec())
 }
 
-/// Greedy k-means++. `weights` scale each row first (1 / norm makes euclidean distances follow angles); rows of weight
-/// 0 are never chosen while others remain.
-pub(super) fn plus_plus(
-    x: ArrayView2<'_, f32>,
-    weights: Option<&[f32]>,
-    n_clusters: usize,
-    rng: &mut ChaCha8Rng,
-) -> Array2<f32> {
-    let n = x.nrows();
-    let weight = |i: usize| weights.map_or(1.0, |w| f64::from(w[i]));
-    let norms: Vec<f64> = squared_norms(x).iter().enumerate().map(|(i, s)| s * weight(i) * weight(i)).collect();
+/// Greedy k-means++. By cosine the rows' directions count; rows without one are never chosen while others remain.
+pub(super) fn plus_plus(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng) -> Array2<f32> {
+    let (x, n) = (rows.view(), rows.len());
+    let weight = |i: usize| rows.weight(i);
+    let norms: Vec<f64> = (0..n).map(|i| rows.squared_length(i)).collect();
     let trials = 2 + (n_clusters as f64).ln() as usize;
     // Distance of every row to the nearest chosen one if candidate `c` joins them, and the sum.
     let squared = |candidates: &[usize]| -> Vec<Vec<f64>> {

@@ -7,6 +7,7 @@ mod linear;
 mod subspace;
 
 pub use linear::{LinearParams, LinearReducer, LinearValidParams};
+pub(crate) use subspace::rough_basis;
 
 use crate::device::DeviceError;
 use crate::progress::Interrupted;

@@ -3,7 +3,7 @@
 use super::ReduceError;
 use crate::device::Device;
 use crate::distance::product;
-use crate::progress::Reporter;
+use crate::progress::{Interrupted, Reporter};
 use linfa_linalg::eigh::{EigSort, Eigh};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rand::{Rng, SeedableRng};
@@ -90,6 +90,24 @@ pub(super) fn leading(
         return Ok(take(values, vectors, count));
     }
     iterate(|q| Ok(product(gram.view(), q.view())), start(d, width, seed), count, MAX_ROUNDS, reporter)
+}
+
+/// An orthonormal basis, shape (d, count), near the span of the leading eigenvectors of the centred rows' X'X: `rounds`
+/// of subspace iteration from a fixed start. O(n d count) a round.
+pub(crate) fn rough_basis<'a>(
+    x: ArrayView2<'a, f32>,
+    mean: &'a Array1<f32>,
+    count: usize,
+    rounds: usize,
+    reporter: &dyn Reporter,
+) -> Result<Array2<f64>, Interrupted> {
+    let rows = Rows { x, mean: Some(mean), device: &Device::Cpu };
+    let mut basis = start(x.ncols(), count, 0);
+    for _ in 0..rounds {
+        reporter.check()?;
+        basis = orthonormalise(rows.gram_times(&basis, reporter).map_err(|_| Interrupted)?);
+    }
+    Ok(basis)
 }
 
 fn start(d: usize, width: usize, seed: u64) -> Array2<f64> {

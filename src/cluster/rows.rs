@@ -1,0 +1,69 @@
+//! The rows that are clustered, as the metric sees them.
+
+use super::Metric;
+use crate::distance::{dot, squared_euclidean, squared_norms};
+use ndarray::ArrayView2;
+
+/// Rows, and what is known of them. By cosine they stand for the unit vectors of their directions.
+pub(super) struct Rows<'a> {
+    values: &'a [f32],
+    n_features: usize,
+    /// Squared lengths.
+    norms: Vec<f64>,
+    metric: Metric,
+}
+
+impl<'a> Rows<'a> {
+    /// `x`, shape (n_samples, n_features), in standard layout.
+    pub fn new(x: &'a ArrayView2<'_, f32>, metric: Metric) -> Self {
+        let values = x.as_slice().expect("rows are contiguous");
+        Self { values, n_features: x.ncols(), norms: squared_norms(*x), metric }
+    }
+
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    pub fn len(&self) -> usize {
+        self.norms.len()
+    }
+
+    pub fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    pub fn view(&self) -> ArrayView2<'a, f32> {
+        ArrayView2::from_shape((self.len(), self.n_features), self.values).expect("rows of one length")
+    }
+
+    pub fn row(&self, i: usize) -> &'a [f32] {
+        &self.values[i * self.n_features..][..self.n_features]
+    }
+
+    /// What the row's values count: 1, or by cosine 1 / length; 0 for a row without a direction.
+    pub fn weight(&self, i: usize) -> f64 {
+        match self.metric {
+            Metric::Euclidean => 1.0,
+            Metric::Cosine if self.is_blank(i) => 0.0,
+            Metric::Cosine => 1.0 / self.norms[i].sqrt(),
+        }
+    }
+
+    /// Squared length, weighted: by cosine 1.
+    pub fn squared_length(&self, i: usize) -> f64 {
+        if self.metric == Metric::Euclidean { self.norms[i] } else { 1.0 }
+    }
+
+    /// Whether the row has no direction, which matters by cosine alone.
+    pub fn is_blank(&self, i: usize) -> bool {
+        self.metric == Metric::Cosine && self.norms[i] == 0.0
+    }
+
+    /// Squared distance to a centroid; by cosine twice 1 - cos.
+    pub fn squared(&self, i: usize, centroid: &[f32]) -> f64 {
+        match self.metric {
+            Metric::Euclidean => squared_euclidean(self.row(i), centroid),
+            Metric::Cosine => (2.0 - 2.0 * dot(self.row(i), centroid) * self.weight(i)).max(0.0),
+        }
+    }
+}
