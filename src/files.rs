@@ -81,10 +81,23 @@ pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     attempt().at("write", path)
 }
 
+/// What the names of files begin with while they are being written; six letters or digits follow.
+const TEMPORARY: &str = ".alike-";
+
+/// Whether a file of this name is one that [`write_whole`] had not finished when it was killed.
+///
+/// ```
+/// assert!(alike::files::is_temporary(".alike-a1B2c3".as_ref()) && !alike::files::is_temporary(".alike".as_ref()));
+/// ```
+pub fn is_temporary(name: &std::ffi::OsStr) -> bool {
+    let random = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY));
+    random.is_some_and(|random| random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
 /// A file without a name yet that belongs in `directory`.
 fn temporary(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".alike-");
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         // A temporary file is private by default; this one becomes a result, so the umask decides.

@@ -266,3 +266,132 @@ fn few_and_equal_images_are_one_cluster() {
     assert_eq!(desk.json(0, &["sort", "one", "--out", "o2"])["n_clusters"], 1);
     assert_eq!(desk.json(0, &["sort", "one", "--out", "o3", "-k", "3"])["n_clusters"], 1);
 }
+
+#[cfg(unix)]
+#[test]
+fn the_last_copy_of_a_picture_behind_a_link_is_kept() {
+    let desk = Desk::new(3);
+    fs::rename(desk.path("in"), desk.path("store")).unwrap();
+    fs::create_dir_all(desk.path("in")).unwrap();
+    fs::rename(desk.path("store"), desk.path("in/.store")).unwrap();
+    let originals = snapshot(&desk.path("in/.store"));
+    for (number, place) in originals.keys().enumerate() {
+        std::os::unix::fs::symlink(Path::new(".store").join(place), desk.path(&format!("in/{number}.png"))).unwrap();
+    }
+    desk.json(0, &["sort", "in", "--out", "out", "--clusters", "2"]);
+    // Moving a link would move no picture: each is left, and said so.
+    let moved = desk.json(3, &["sort", "in", "--out", "moved", "--clusters", "2", "--mode", "move"]);
+    assert_eq!(moved["skipped"].as_array().map(Vec::len), Some(12));
+    fs::remove_dir_all(desk.path("in/.store")).unwrap();
+    let undone = desk.json(1, &["undo", "out"]);
+    assert_eq!((undone["removed"].as_u64(), undone["kept"].as_array().map(Vec::len)), (Some(0), Some(12)));
+}
+
+#[test]
+fn an_edited_table_or_added_file_is_never_lost_to_another_run() {
+    let desk = Desk::new(6);
+    desk.json(0, &["sort", "in", "--out", "out", "--clusters", "3"]);
+    fs::write(desk.path("out/report/thumbs/mine.txt"), "mine").unwrap();
+    fs::write(desk.path("out/skipped.csv"), "mine too").unwrap();
+    let thumbs = |desk: &Desk| snapshot(&desk.path("out/report/thumbs"));
+    let before = thumbs(&desk);
+    // The thumbnails of the first run serve the second.
+    let error = desk.error(0, &["sort", "in", "--out", "out", "--clusters", "4"]);
+    assert!(!error.contains("thumbnail"), "{error}");
+    assert!(thumbs(&desk) == before);
+    fs::write(desk.path("out/clusters.csv"), "my notes").unwrap();
+    let before = snapshot(&desk.path("out"));
+    let error = desk.error(1, &["sort", "in", "--out", "out", "--clusters", "2"]);
+    assert!(error.contains("clusters.csv was not written by alike, or was changed since"), "{error}");
+    let after = snapshot(&desk.path("out"));
+    let changed: Vec<&PathBuf> = before.keys().filter(|place| after.get(*place) != before.get(*place)).collect();
+    assert!(changed.is_empty(), "{changed:?}");
+    fs::remove_file(desk.path("out/clusters.csv")).unwrap();
+    desk.json(0, &["sort", "in", "--out", "out", "--clusters", "2"]);
+    assert_eq!(fs::read(desk.path("out/skipped.csv")).unwrap(), b"mine too");
+}
+
+#[test]
+fn a_list_may_name_what_an_earlier_run_made() {
+    let desk = Desk::new(4);
+    let run = |args: &[&str]| {
+        let found = walkdir::WalkDir::new(desk.dir.path()).into_iter().map(|entry| entry.unwrap().into_path());
+        let list: Vec<String> = found.filter(|path| path.is_file()).map(|path| path.display().to_string()).collect();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_alike"));
+        child.args(args).current_dir(desk.dir.path()).env("ALIKE_CACHE", desk.path("cache"));
+        let mut child = child.stdin(std::process::Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), list.join("\n").as_bytes()).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        snapshot(&desk.path("out")).keys().filter(|place| place.starts_with("cluster-000")).count()
+    };
+    assert!(run(&["sort", "-", "--out", "out", "--clusters", "1", "--quiet"]) == 16);
+    assert!(run(&["sort", "-", "--out", "out", "--clusters", "1", "--seed", "2", "--quiet"]) == 16);
+}
+
+#[test]
+fn results_never_replace_what_they_are_made_from() {
+    let desk = Desk::new(3);
+    desk.json(0, &["embed", "in", "--out", "f.npy"]);
+    desk.json(0, &["cluster", "f.npy", "--out", "l.csv", "--save", "m.alike", "--clusters", "2"]);
+    fs::copy(desk.path("in/0").join(first_name(&desk.path("in/0"))), desk.path("photo.jpg")).unwrap();
+    let before = snapshot(desk.dir.path());
+    for args in [
+        &["cluster", "f.npy", "--out", "f.npy"][..],
+        &["cluster", "f.npy", "--out", "x.csv", "--save", "x.csv"],
+        &["cluster", "f.npy", "--out", "x.csv", "--truth", "l.csv", "--save", "l.csv"],
+        &["cluster", "f.npy", "--out", "x.csv", "--save", "photo.jpg"],
+        &["embed", "in", "--out", "in/0/f.npy"],
+        &["assign", "m.alike", "f.npy", "--out", "m.alike"],
+    ] {
+        let error = desk.error(2, args);
+        assert!(error.contains("choose another name for the result"), "{error}");
+    }
+    for args in [&["cluster", "in", "--out", "l.txt"][..], &["embed", "in", "--out", "f.txt"]] {
+        let error = desk.error(1, args);
+        assert!(!error.contains("list"), "no work is begun: {error}");
+    }
+    assert!(snapshot(desk.dir.path()) == before);
+    // A result may be made again.
+    desk.json(0, &["embed", "in", "--out", "f.npy"]);
+}
+
+fn first_name(directory: &Path) -> std::ffi::OsString {
+    fs::read_dir(directory).unwrap().next().unwrap().unwrap().file_name()
+}
+
+#[test]
+fn new_pictures_are_not_said_to_be_sorted_already() {
+    let desk = Desk::new(4);
+    let args = ["sort", "in", "--out", "out", "--clusters", "2", "--mode", "move"];
+    desk.json(0, &args);
+    assert_eq!(desk.json(0, &args)["unchanged"], true);
+    let moved = walkdir::WalkDir::new(desk.path("out/cluster-000")).into_iter().filter_map(Result::ok).last().unwrap();
+    fs::copy(moved.path(), desk.path("in/new.png")).unwrap();
+    let error = desk.error(1, &args);
+    assert!(error.contains("something has changed since"), "{error}");
+}
+
+#[test]
+fn the_tables_of_a_resumed_run_tell_what_could_not_be_placed() {
+    let desk = Desk::new(4);
+    let args = ["sort", "in", "--out", "out", "--clusters", "2"];
+    desk.json(0, &args);
+    // As after a kill in the middle of placing files.
+    let journal = fs::read_to_string(desk.path("out/.alike/journal.jsonl")).unwrap();
+    let begun: String = journal
+        .lines()
+        .filter(|l| !l.contains("done") && !l.contains("finished"))
+        .map(|l| l.to_owned() + "\n")
+        .collect();
+    fs::write(desk.path("out/.alike/journal.jsonl"), begun).unwrap();
+    let table = fs::read_to_string(desk.path("out/clusters.csv")).unwrap();
+    let cells: Vec<&str> = table.lines().nth(1).unwrap().split(',').collect();
+    fs::remove_file(desk.path("out").join(cells[6])).unwrap();
+    fs::remove_file(desk.path(cells[1])).unwrap();
+    let json = desk.json(3, &args);
+    assert_eq!(json["skipped"][0]["id"], cells[0]);
+    let table = fs::read_to_string(desk.path("out/clusters.csv")).unwrap();
+    assert!(table.lines().nth(1).unwrap().ends_with(','), "{table}");
+    assert!(!table.lines().nth(2).unwrap().ends_with(','), "{table}");
+    assert!(fs::read_to_string(desk.path("out/skipped.csv")).unwrap().contains(cells[0]));
+}

@@ -126,22 +126,34 @@ pub(super) fn batches(operations: &[Operation], from: usize) -> impl Iterator<It
     })
 }
 
+/// Whether `plan` could be done in `out` as things are, once what is in it now is cleared away.
+///
+/// # Errors
+/// Those of [`clear`](super::clear) and [`apply`] that show before the first change.
+pub fn check(plan: &Plan, out: &Output) -> Result<(), ArrangeError> {
+    match out.changed_artefact() {
+        Some(path) => Err(ArrangeError::Foreign { path }),
+        None => pool(out.root())?.install(|| prepare(plan, out)).map(drop),
+    }
+}
+
 /// Looks at every source once: absolute paths, the companions' stamps, whether all fits. Also tells what would be
 /// skipped as things are now.
 fn prepare(plan: &Plan, out: &Output) -> Result<(Vec<Operation>, BTreeMap<usize, String>), ArrangeError> {
     let found: Vec<Option<io::Result<fs::Metadata>>> =
         plan.operations.par_iter().map(|operation| operation.source.as_deref().map(fs::metadata)).collect();
     let device = out.root().ancestors().find_map(|path| fs::metadata(path).ok()).map(|meta| place::device(&meta));
-    let mut parents: HashMap<PathBuf, bool> = HashMap::new();
+    let mut parents: HashMap<PathBuf, (bool, bool)> = HashMap::new();
     let (mut operations, mut problems, mut needed) = (plan.operations.clone(), BTreeMap::new(), 0u64);
     for (at, (operation, found)) in operations.iter_mut().zip(found).enumerate() {
         let (Some(source), Some(found)) = (&mut operation.source, found) else { continue };
         *source = std::path::absolute(&*source).at("find", source)?;
         let parent = source.parent().unwrap_or(source);
-        let inside = parents
-            .entry(parent.to_owned())
-            .or_insert_with(|| parent.canonicalize().is_ok_and(|parent| parent.starts_with(out.root())));
-        if *inside {
+        let (inside, movable) = *parents.entry(parent.to_owned()).or_insert_with(|| {
+            let inside = parent.canonicalize().is_ok_and(|parent| parent.starts_with(out.root()));
+            (inside, place::may_change(parent))
+        });
+        if inside {
             return Err(ArrangeError::Overlap { input: source.clone(), output: out.root().to_owned() });
         }
         match found {
@@ -155,13 +167,23 @@ fn prepare(plan: &Plan, out: &Output) -> Result<(Vec<Operation>, BTreeMap<usize,
                 if plan.mode == Mode::HardLink && elsewhere {
                     return Err(ArrangeError::OtherDevice { file: source.clone(), output: out.root().to_owned() });
                 }
+                if plan.mode == Mode::Move && !movable {
+                    return Err(ArrangeError::Immovable { file: source.clone() });
+                }
                 let copied = plan.mode == Mode::Copy || plan.mode == Mode::Move && elsewhere;
                 needed = needed.saturating_add(if copied { now.len.saturating_add(OVERHEAD) } else { 0 });
             }
         }
     }
     let existing = out.root().ancestors().find(|path| path.exists()).unwrap_or(out.root());
-    match place::free_space(existing).at("read", existing)? {
+    // What is in the output is cleared away before.
+    let freed: u64 = match out.load()? {
+        Some((before, _)) if before.header.mode == Mode::Copy => {
+            before.operations.iter().filter_map(|o| o.stamp).map(|stamp| stamp.len.saturating_add(OVERHEAD)).sum()
+        }
+        _ => 0,
+    };
+    match place::free_space(existing).at("read", existing)?.map(|free| free.saturating_add(freed)) {
         Some(free) if free < needed => Err(ArrangeError::Space { path: out.root().to_owned(), needed, free }),
         _ => Ok((operations, problems)),
     }

@@ -67,14 +67,24 @@ impl Artefacts {
         Ok(())
     }
 
+    /// The files that somebody changed since they were sealed.
+    pub(super) fn changed(&self, root: &Path) -> Vec<PathBuf> {
+        let changed = |(path, sealed): &(&PathBuf, &Option<Stamp>)| {
+            let now = fs::symlink_metadata(root.join(path)).and_then(|meta| place::stamp(&meta));
+            matches!((now, sealed), (Ok(now), Some(sealed)) if now != *sealed)
+        };
+        self.files.iter().filter(changed).map(|(path, _)| path.clone()).collect()
+    }
+
     /// Notes size and time of every file, now that they are complete.
     pub(super) fn seal(&mut self, root: &Path, list: &Path) -> Result<(), FileError> {
-        for (path, stamp) in &mut self.files {
-            let path = root.join(path);
-            *stamp = match fs::symlink_metadata(&path).and_then(|meta| place::stamp(&meta)) {
-                Err(e) if e.kind() == ErrorKind::NotFound => None,
-                found => Some(found.at("read", &path)?),
-            };
+        for (path, _) in std::mem::take(&mut self.files) {
+            let full = root.join(&path);
+            match fs::symlink_metadata(&full).and_then(|meta| place::stamp(&meta)) {
+                // What was never written is not ours when it appears.
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                found => drop(self.files.insert(path, Some(found.at("read", &full)?))),
+            }
         }
         let mut lines = vec![];
         for (path, stamp) in &self.files {

@@ -46,6 +46,9 @@ enum Progress {
     Skipped(String),
 }
 
+/// Why a companion is given up.
+const STAYS: &str = "its image stays where it is";
+
 use Progress::{Copied, Placed, Skipped, Staged};
 
 /// Why an operation stops: for itself, or for all.
@@ -73,8 +76,19 @@ pub(super) fn run(job: &Job, range: Range<usize>) -> Result<Vec<(usize, String)>
         }
     }
     place::sync_directories(new.iter().map(PathBuf::as_path))?;
-    for at in range.clone().filter(|at| progress[at - range.start] == Copied).collect::<Vec<_>>() {
-        progress[at - range.start] = skip(remove_source(job, at))?.unwrap_or(Placed);
+    let mut image_skipped = false;
+    for (at, progress) in range.clone().zip(&mut progress) {
+        let companion = job.operations[at].companion;
+        if *progress == Copied {
+            *progress = if companion && image_skipped {
+                let copy = job.destination(at);
+                place::remove_if_there(&copy).at("remove", &copy)?;
+                Skipped(STAYS.into())
+            } else {
+                skip(remove_source(job, at))?.unwrap_or(Placed)
+            };
+        }
+        image_skipped = if companion { image_skipped } else { matches!(progress, Skipped(_)) };
     }
     place::sync_directories(old)?;
     let given_up = |(progress, at)| if let Skipped(reason) = progress { Some((at, reason)) } else { None };
@@ -104,7 +118,7 @@ fn stage(job: &Job, range: &Range<usize>) -> Result<Vec<Progress>, FileError> {
             let mut progress: Vec<Progress> = Vec::with_capacity(family.len());
             for at in family {
                 progress.push(match (&made[at - range.start], progress.first()) {
-                    (_, Some(Skipped(_))) => Skipped("its image stays where it is".into()),
+                    (_, Some(Skipped(_))) => Skipped(STAYS.into()),
                     (Some(made), _) => made.clone(),
                     (None, _) => or_skip(stage_file(job, at))?,
                 });
@@ -142,7 +156,7 @@ fn stage_file(job: &Job, at: usize) -> Result<Progress, Stop> {
             done => done,
         },
     };
-    placed.map(|()| Placed).map_err(|e| stop(e, &destination))
+    placed.map(|()| Placed).map_err(|e| stop_at_destination(e, &destination))
 }
 
 fn copy(job: &Job, at: usize, source: &Path) -> Result<Progress, Stop> {
@@ -170,9 +184,10 @@ fn name(job: &Job, range: &Range<usize>, progress: &mut [Progress]) -> Result<()
         if *progress == Staged {
             let staged = job.staged(at);
             *progress = if companion && image_skipped {
-                Skipped("its image stays where it is".into())
+                Skipped(STAYS.into())
             } else {
-                let named = place::rename_new(&staged, &job.destination(at)).map_err(|e| stop(e, &job.destination(at)));
+                let named = place::rename_new(&staged, &job.destination(at));
+                let named = named.map_err(|e| stop_at_destination(e, &job.destination(at)));
                 skip(named)?.unwrap_or(if job.mode == Mode::Move { Copied } else { Placed })
             };
             if matches!(progress, Skipped(_)) {
@@ -187,6 +202,10 @@ fn name(job: &Job, range: &Range<usize>, progress: &mut [Progress]) -> Result<()
 /// The last step of a move across devices. The copy goes again if the source changed meanwhile or can't be removed.
 fn remove_source(job: &Job, at: usize) -> Result<(), Stop> {
     let Some(source) = &job.operations[at].source else { return Ok(()) };
+    if !place::exists(source).map_err(|e| stop(e, source))? {
+        // Somebody else removed it since its copy was compared with it: the copy is all there is.
+        return Ok(());
+    }
     let removed = check_unchanged(job, at).and_then(|()| fs::remove_file(source).map_err(|e| stop(e, source)));
     if removed.is_err() && source.exists() {
         let copy = job.destination(at);
@@ -217,6 +236,11 @@ impl Job<'_> {
             };
             let happened = match self.mode {
                 Mode::Symlink => fs::read_link(&destination).is_ok_and(|target| target == *source),
+                // Its source is gone since; size and time, which it keeps, tell what this is.
+                Mode::Copy | Mode::HardLink if !source.exists() => {
+                    let found = place::stamp(&fs::symlink_metadata(&destination)?)?;
+                    self.operations[at].stamp.is_some_and(|listed| listed == found)
+                }
                 Mode::HardLink => same_file::is_same_file(source, &destination)?,
                 Mode::Move if !place::exists(source)? => return Ok(Some(Placed)),
                 Mode::Copy | Mode::Move => {
@@ -257,6 +281,17 @@ fn stop(error: io::Error, path: &Path) -> Stop {
         ErrorKind::NotFound => Stop::Skip(format!("{path:?} is gone")),
         ErrorKind::AlreadyExists => Stop::Skip(format!("{path:?} was put there by somebody else")),
         _ => Stop::Skip(format!("{path:?}: {error}")),
+    }
+}
+
+/// A directory of ours that can't be written concerns every file as well.
+fn stop_at_destination(error: io::Error, path: &Path) -> Stop {
+    let closed = || path.parent().is_some_and(|directory| tempfile::tempfile_in(directory).is_err());
+    match error.kind() {
+        ErrorKind::PermissionDenied if closed() => {
+            Stop::Fail(FileError { action: "write", path: path.to_owned(), source: error })
+        }
+        _ => stop(error, path),
     }
 }
 

@@ -50,10 +50,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use apply::{Report, apply, resume};
+pub use apply::{Report, apply, check, resume};
 pub use output::{Output, State};
 pub use plan::{Operation, Plan, plan};
-pub use undo::{Kept, UndoReport, take_back, undo};
+pub use undo::{Kept, UndoReport, clear, undo};
 
 use crate::files::FileError;
 use crate::progress::Interrupted;
@@ -180,7 +180,7 @@ pub enum ArrangeError {
         path: PathBuf,
     },
     /// Something that isn't ours is where alike wants to write.
-    #[error("{} exists and was not written by alike: move it away", path.display())]
+    #[error("{} was not written by alike, or was changed since: move it away", path.display())]
     Foreign {
         /// What is in the way.
         path: PathBuf,
@@ -192,6 +192,13 @@ pub enum ArrangeError {
         path: PathBuf,
         /// What is wrong with it.
         problem: journal::Corrupt,
+    },
+    /// Files can't be moved out of a directory that may not be changed.
+    #[error("{} can't be moved: you may not change the directory it is in. Use copy, or ask for the right to write there",
+        file.display())]
+    Immovable {
+        /// The first such file.
+        file: PathBuf,
     },
     /// A hard link can't lead to another file system.
     #[error("{} and the output {} are on different disks, where no hard link leads: use copy or symlink",

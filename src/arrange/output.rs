@@ -12,7 +12,7 @@ use super::artefacts::{Artefacts, is_below};
 use super::journal::{Corrupt, Journal, Phase, SavedPlan, VERSION, corrupt};
 use super::plan::two_components;
 use super::{ArrangeError, Mode, place};
-use crate::files::{At, write_whole};
+use crate::files::{At, is_temporary, write_whole};
 
 /// What file managers leave in a directory that is empty to its owner.
 const LITTER: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
@@ -113,13 +113,16 @@ impl Output {
         &self.state
     }
 
-    /// Whether every file of its arrangement is where it was put.
+    /// Whether every file that was placed is where it was put.
     ///
     /// # Errors
     /// If the arrangement can't be read.
     pub fn is_intact(&self) -> Result<bool, ArrangeError> {
         let stands = |destination: &Path| self.root.join(destination).symlink_metadata().is_ok();
-        Ok(self.load()?.is_some_and(|(plan, _)| plan.operations.iter().all(|o| stands(&o.destination))))
+        Ok(self.load()?.is_some_and(|(plan, journal)| {
+            let mut placed = plan.operations.iter().enumerate().filter(|(at, _)| !journal.skipped.contains_key(at));
+            placed.all(|(_, operation)| stands(&operation.destination))
+        }))
     }
 
     /// Files that are in its directories already, as paths below it.
@@ -243,6 +246,16 @@ impl Output {
         ArrangeError::Unready { path: self.root.clone(), found, advice }
     }
 
+    /// A file registered that somebody changed since it was sealed.
+    pub(super) fn changed_artefact(&self) -> Option<PathBuf> {
+        self.artefacts.changed(&self.root).into_iter().next().map(|path| self.root.join(path))
+    }
+
+    /// Whether alike wrote this file beside the arranged ones, or was about to.
+    pub fn is_registered(&self, path: &Path) -> bool {
+        self.artefacts.contains(path)
+    }
+
     /// Removes the files registered; returns those kept because somebody changed them.
     pub(super) fn remove_artefacts(&mut self) -> Result<Vec<PathBuf>, ArrangeError> {
         let changed = self.artefacts.remove(&self.root)?;
@@ -276,6 +289,9 @@ impl Output {
 
     fn check(out: &Path, input: Option<&Path>) -> Result<Self, ArrangeError> {
         let root = resolve(out).at("use", out)?;
+        if fs::symlink_metadata(&root).is_ok_and(|found| !found.is_dir()) {
+            return Err(io::ErrorKind::NotADirectory.into()).at("sort into", out)?;
+        }
         let input = input.map(|path| path.canonicalize().at("read", path)).transpose()?;
         if let Some(input) = &input {
             let contains = |outer: &Path, inner: &Path| {
@@ -301,7 +317,8 @@ impl Output {
         let names: io::Result<Vec<OsString>> = entries.map(|entry| Ok(entry?.file_name())).collect();
         let is_left = |name: &OsString| name == OWN && !self.own("plan.jsonl").exists();
         let is_litter = |name: &OsString| LITTER.iter().any(|litter| name == litter);
-        match names.at("list", &self.root)?.into_iter().find(|name| !is_litter(name) && !is_left(name)) {
+        let is_foreign = |name: &OsString| !is_litter(name) && !is_left(name) && !is_temporary(name);
+        match names.at("list", &self.root)?.into_iter().find(is_foreign) {
             Some(found) => Err(ArrangeError::NotEmpty { path: self.root.clone(), found }),
             None => Ok(()),
         }
@@ -325,9 +342,21 @@ impl Output {
         let made_root = place::create_directories(&self.root)? > 0;
         place::create_directories(&self.root.join(OWN))?;
         self.lock = Some(self.take_lock()?);
+        self.remove_temporary()?;
         if self.marker()?.is_none() {
             let marker = Marker { version: VERSION, made_root };
             write_whole(&self.own("marker"), |file| Ok(serde_json::to_writer(file, &marker)?))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what a run killed while it wrote a file has left.
+    fn remove_temporary(&self) -> Result<(), ArrangeError> {
+        for entry in fs::read_dir(&self.root).at("list", &self.root)? {
+            let entry = entry.at("list", &self.root)?;
+            if is_temporary(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                place::remove_if_there(&entry.path()).at("remove", &entry.path())?;
+            }
         }
         Ok(())
     }

@@ -9,6 +9,10 @@ use std::time::SystemTime;
 use crate::files::{At, FileError, sync_directory};
 use crate::source::Stamp;
 
+/// Linux's limit for the names of a file's extended attributes, and for one's value.
+#[cfg(target_os = "linux")]
+const MAX_ATTRIBUTES: usize = 1 << 16;
+
 /// Size and time by which a change is noticed.
 pub(super) fn stamp(meta: &Metadata) -> io::Result<Stamp> {
     Ok(Stamp { len: meta.len(), modified: meta.modified()? })
@@ -65,8 +69,34 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
         times = times.set_accessed(accessed);
     }
     fs::copy(from, to)?;
+    copy_belongings(from, &meta, to);
     with_handle(to, |file| file.set_times(times))
 }
+
+/// Owner, extended attributes (tags, comments) and access lists, as far as this user and file system can have them.
+#[cfg(target_os = "linux")]
+fn copy_belongings(from: &Path, meta: &Metadata, to: &Path) {
+    use rustix::fs::{XattrFlags, getxattr, listxattr, setxattr};
+    use std::os::unix::fs::{MetadataExt, chown};
+    let other = fs::metadata(to).is_ok_and(|copy| (copy.uid(), copy.gid()) != (meta.uid(), meta.gid()));
+    if other && chown(to, Some(meta.uid()), Some(meta.gid())).is_ok() {
+        // A new owner may have cost it some permissions.
+        let _ = fs::set_permissions(to, meta.permissions());
+    }
+    let mut names = vec![0; MAX_ATTRIBUTES];
+    let Ok(length) = listxattr(from, &mut names) else { return };
+    let mut value = vec![0; MAX_ATTRIBUTES];
+    for name in names[..length].split(|byte| *byte == 0) {
+        if name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_") {
+            let copied = getxattr(from, name, &mut value);
+            let _ = copied.and_then(|length| setxattr(to, name, &value[..length], XattrFlags::empty()));
+        }
+    }
+}
+
+/// The system's own way of copying takes them along, or it has none.
+#[cfg(not(target_os = "linux"))]
+fn copy_belongings(_: &Path, _: &Metadata, _: &Path) {}
 
 /// Writes `bytes` to a file `to` of our own making, with this time of modification.
 pub(super) fn write(bytes: &[u8], to: &Path, modified: SystemTime) -> io::Result<()> {
@@ -166,6 +196,20 @@ pub(super) fn free_space(path: &Path) -> io::Result<Option<u64>> {
 #[cfg(not(unix))]
 pub(super) fn free_space(_: &Path) -> io::Result<Option<u64>> {
     Ok(None)
+}
+
+/// Whether this user may move files out of a directory, as far as can be told.
+#[cfg(unix)]
+pub(super) fn may_change(directory: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+/// Whether this user may move files out of a directory, as far as can be told.
+#[cfg(not(unix))]
+pub(super) fn may_change(_: &Path) -> bool {
+    true
 }
 
 /// A number of the file system that holds this file.

@@ -3,7 +3,7 @@
 //! Nothing is believed but what is on disk: each operation that was begun is looked at and put right, so that an undo
 //! killed halfway is simply run again. What can't be put right without losing bytes stays, and is reported.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::apply::{batches, pool};
 use super::journal::{Journal, Line, SavedPlan, Writer};
-use super::{ArrangeError, Mode, Operation, Output, place};
+use super::{ArrangeError, Mode, Operation, Output, State, place};
 use crate::files::{At, FileError};
 use crate::progress::Reporter;
 use crate::source::Stamp;
@@ -35,16 +35,16 @@ pub struct UndoReport {
     pub returned: usize,
     /// Files that stay because removing or moving them could lose something.
     pub kept: Vec<Kept>,
-    /// The old paths of moved files that somebody has taken away since.
-    pub missing: Vec<PathBuf>,
+    /// Moved files that are no longer in OUT: where each was put, below it, and its old path.
+    pub missing: Vec<(PathBuf, PathBuf)>,
     /// Files in OUT, as paths below it, that alike didn't put there. They stay.
     pub foreign: Vec<PathBuf>,
 }
 
 impl UndoReport {
-    /// Whether nothing of ours was kept. If something was, OUT keeps its journal, and undo can be run again.
+    /// Whether nothing of ours was kept, and every moved file is back.
     pub fn complete(&self) -> bool {
-        self.kept.is_empty()
+        self.kept.is_empty() && self.missing.is_empty()
     }
 }
 
@@ -62,23 +62,39 @@ enum Outcome {
 ///
 /// A copy or hard link is removed only while its original is at its old path with the same bytes, a symbolic link if
 /// it is ours, a file made from bytes if it is untouched and so is the input. A moved file goes back to its old path
-/// as it is now, unless something else is there. All that isn't alike's stays.
+/// as it is now, unless something else is there; if somebody renamed or moved it within OUT, it is found by its size
+/// and time. All that isn't alike's stays.
+///
+/// Unless that is all of it OUT keeps the journal, and undo can be run again.
 ///
 /// # Errors
 /// If the journal can't be read or written, or the user asked to stop: run it again then.
 pub fn undo(mut out: Output, reporter: &dyn Reporter) -> Result<UndoReport, ArrangeError> {
-    let report = take_back(&mut out, reporter)?;
+    let report = take_back(&mut out, false, reporter)?;
     if report.complete() {
         out.release()?;
     }
     Ok(report)
 }
 
-/// [`undo`], but `out` stays alike's, to arrange in it anew. It is [`Fresh`](super::State::Fresh) after a complete one.
+/// [`undo`] of copies or links, but `out` stays alike's, to arrange in it anew. Copies that are kept are the user's
+/// from then on.
 ///
 /// # Errors
-/// As [`undo`].
-pub fn take_back(out: &mut Output, reporter: &dyn Reporter) -> Result<UndoReport, ArrangeError> {
+/// If `out` holds files that were moved there, or some of alike's that were changed since; nothing is touched then.
+/// Else as [`undo`].
+pub fn clear(out: &mut Output, reporter: &dyn Reporter) -> Result<UndoReport, ArrangeError> {
+    if matches!(out.state(), State::Finished { mode: Mode::Move, .. } | State::Unfinished { mode: Mode::Move, .. }) {
+        return Err(out.unready());
+    }
+    if let Some(path) = out.changed_artefact() {
+        return Err(ArrangeError::Foreign { path });
+    }
+    take_back(out, true, reporter)
+}
+
+/// Takes all back; if something was kept, the arrangement is over only if it is to `end` all the same.
+fn take_back(out: &mut Output, end: bool, reporter: &dyn Reporter) -> Result<UndoReport, ArrangeError> {
     if out.is_preview() {
         return Err(out.unready());
     }
@@ -93,9 +109,9 @@ pub fn take_back(out: &mut Output, reporter: &dyn Reporter) -> Result<UndoReport
     }
     let changed = out.remove_artefacts()?.into_iter();
     report.kept.extend(changed.map(|path| Kept { path, reason: "it changed since alike wrote it".into() }));
-    if report.complete() {
-        // The plan goes last: a journal alone would belong to nothing.
-        for path in ["journal.jsonl", "plan.jsonl"].map(|name| out.own(name)) {
+    if end || report.complete() {
+        // The journal goes last: a plan alone would be begun again.
+        for path in ["plan.jsonl", "journal.jsonl"].map(|name| out.own(name)) {
             place::remove_if_there(&path).at("remove", &path)?;
             place::sync_directories([&*out.own("")])?;
         }
@@ -130,6 +146,7 @@ fn operations(
 ) -> Result<(), ArrangeError> {
     let begun = &plan.operations[..journal.begun];
     let input_stands = input_stands(plan);
+    let mut missing = Vec::new();
     reporter.begin("undo", Some(begun.len() as u64));
     for range in batches(begun, 0) {
         reporter.check()?;
@@ -143,20 +160,64 @@ fn operations(
             })
             .collect();
         for (at, outcome) in outcomes {
-            let Operation { source, destination, .. } = &begun[at];
             match outcome {
                 Outcome::Nothing => {}
                 Outcome::Removed => report.removed += 1,
                 Outcome::Returned => report.returned += 1,
-                Outcome::Missing => report.missing.extend(source.clone()),
-                Outcome::Kept(reason) => report.kept.push(Kept { path: destination.clone(), reason }),
+                Outcome::Missing => missing.push(at),
+                Outcome::Kept(reason) => report.kept.push(Kept { path: begun[at].destination.clone(), reason }),
             }
         }
         reporter.advance(range.len() as u64);
     }
+    return_strays(plan, &missing, out, report)?;
     sync(begun, plan.header.mode, out.root())?;
     reporter.end();
     Ok(())
+}
+
+/// Looks for moved files that are not where they were put: somebody may have renamed a cluster's directory, or sorted
+/// on by hand. One goes back if it alone in OUT has its size and time, or these and its name.
+fn return_strays(
+    plan: &SavedPlan,
+    missing: &[usize],
+    out: &Output,
+    report: &mut UndoReport,
+) -> Result<(), ArrangeError> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut strays: HashMap<Stamp, Vec<PathBuf>> = HashMap::new();
+    for path in out.files()? {
+        if let Ok(found) = fs::symlink_metadata(out.root().join(&path)).and_then(|meta| place::stamp(&meta)) {
+            strays.entry(found).or_default().push(path);
+        }
+    }
+    for &at in missing {
+        let Operation { source: Some(source), destination, stamp: Some(stamp), .. } = &plan.operations[at] else {
+            continue;
+        };
+        let found = strays.get_mut(stamp).and_then(|found| {
+            let named = |path: &PathBuf| path.file_name() == destination.file_name();
+            let mut places = (0..found.len()).filter(|&i| found.len() == 1 || named(&found[i]));
+            match (places.next(), places.next()) {
+                (Some(only), None) => Some(found.swap_remove(only)),
+                _ => None,
+            }
+        });
+        match found.map(|stray| (give_back(source, &out.root().join(&stray), &spare(plan, at, source)), stray)) {
+            Some((Ok(Outcome::Returned), _)) => report.returned += 1,
+            Some((Ok(Outcome::Kept(reason)), path)) => report.kept.push(Kept { path, reason }),
+            Some((Err(e), path)) => report.kept.push(Kept { path, reason: e.to_string() }),
+            Some((Ok(_), _)) | None => report.missing.push((destination.clone(), source.clone())),
+        }
+    }
+    Ok(())
+}
+
+/// Where a file that goes back to another disk is made whole first.
+fn spare(plan: &SavedPlan, at: usize, source: &Path) -> PathBuf {
+    source.with_file_name(format!(".alike-{}-{at}", &plan.hash[..16]))
 }
 
 /// The journal may only go when all this is on disk. Until then an undo can start over, so once is enough.
@@ -192,11 +253,8 @@ fn operation(plan: &SavedPlan, at: usize, root: &Path, input_stands: bool) -> io
             if ours { remove(&path) } else { Ok(Outcome::Kept("it is no longer the link that alike made".into())) }
         }
         (_, Some(found)) if !found.is_file() => Ok(Outcome::Kept("it is no longer a file".into())),
-        (Some(source), Some(_)) if mode == Mode::Move => {
-            let spare = source.with_file_name(format!(".alike-{}-{at}", &plan.hash[..16]));
-            give_back(source, &path, &spare)
-        }
-        (Some(source), Some(found)) => remove_copy(source, operation.stamp, &path, &found),
+        (Some(source), Some(_)) if mode == Mode::Move => give_back(source, &path, &spare(plan, at, source)),
+        (Some(source), Some(_)) => remove_copy(source, &path),
         (None, Some(found)) if found.modified()? != plan.made() => {
             Ok(Outcome::Kept("it changed since alike made it".into()))
         }
@@ -207,21 +265,18 @@ fn operation(plan: &SavedPlan, at: usize, root: &Path, input_stands: bool) -> io
     }
 }
 
-fn remove_copy(source: &Path, listed: Option<Stamp>, path: &Path, found: &fs::Metadata) -> io::Result<Outcome> {
-    let original = match fs::metadata(source) {
+fn remove_copy(source: &Path, path: &Path) -> io::Result<Outcome> {
+    match fs::metadata(source) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
-            return Ok(Outcome::Kept(format!("its original {source:?} is gone, and this may be the only copy")));
+            Ok(Outcome::Kept(format!("its original {source:?} is gone, and this may be the only copy")))
         }
-        original => original?,
-    };
-    if !place::survives(source, path)? {
-        return Ok(Outcome::Kept(format!("its original {source:?} is now a link to it")));
-    }
-    let as_listed = |meta: &fs::Metadata| listed.is_some() && place::stamp(meta).ok() == listed;
-    if as_listed(found) && as_listed(&original) || place::same_bytes(source, path)? {
-        remove(path)
-    } else {
-        Ok(Outcome::Kept(format!("it or its original {source:?} changed since")))
+        Err(e) => Err(e),
+        Ok(_) if !place::survives(source, path)? => {
+            Ok(Outcome::Kept(format!("its original {source:?} is now a link to it")))
+        }
+        // Times can be set back by an editor, so the bytes decide.
+        Ok(_) if place::same_bytes(source, path)? => remove(path),
+        Ok(_) => Ok(Outcome::Kept(format!("it or its original {source:?} changed since"))),
     }
 }
 

@@ -23,6 +23,7 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "General")]
 pub struct Common {
     /// Threads to use [default: one a core]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -76,21 +77,22 @@ pub struct InputArgs {
     /// `path` column, a tar or zip of images, or - for a list of paths on standard input
     pub input: PathBuf,
     /// Largest picture decoded, in megapixels; larger ones are skipped
-    #[arg(long, value_name = "MP", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "Reading", long, value_name = "MP", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_megapixels: u32,
     /// Most memory for decoding one picture, in MiB; what needs more is skipped
-    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = "Reading", long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_image_memory: u32,
     /// Where embeddings are remembered [default: the user's cache directory]
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Reading", long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
     /// Remember nothing
-    #[arg(long, conflicts_with = "cache")]
+    #[arg(help_heading = "Reading", long, conflicts_with = "cache")]
     pub no_cache: bool,
 }
 
 /// From pixels to features.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Features")]
 pub struct ExtractorArgs {
     /// The extractor
     #[arg(long, value_enum, default_value_t)]
@@ -117,6 +119,7 @@ pub enum ModelChoice {
 
 /// From features to clusters.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Clustering")]
 pub struct FitArgs {
     /// The clusterer
     #[arg(long, value_enum, default_value_t)]
@@ -161,6 +164,7 @@ pub enum AlgorithmChoice {
 
 /// The true classes.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Scores")]
 pub struct TruthArgs {
     /// True classes to score against: `dirs` (the first directory below INPUT), or a .csv (id,label), .npy or IDX file
     /// [default: those that INPUT itself states: a labels file beside it, a `label` column]
@@ -298,7 +302,7 @@ pub struct SynthArgs {
     #[arg(long, short, value_name = "OUT")]
     pub out: PathBuf,
     /// How many points or pictures [default: 2000, dots 1200]
-    #[arg(long, short = 'n', value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N", value_parser = parse_count)]
     pub count: Option<usize>,
     /// blobs, dots: number of classes
     #[arg(long, value_name = "N")]
@@ -309,6 +313,12 @@ pub struct SynthArgs {
     /// Seed of everything random [default: 0, lattice 82431]
     #[arg(long)]
     pub seed: Option<u64>,
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    const MOST: usize = 100_000_000;
+    let count = text.parse().ok().filter(|count| (1..=MOST).contains(count));
+    count.ok_or_else(|| format!("give a number from 1 to {MOST}"))
 }
 
 fn parse_size(text: &str) -> Result<(u32, u32), String> {

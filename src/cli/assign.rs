@@ -3,7 +3,7 @@
 use super::args::AssignArgs;
 use super::printer::Printer;
 use super::{Exit, inputs, results};
-use crate::files::{At, check_writable, write_whole};
+use crate::files::{At, write_whole};
 use crate::model::{Model, Verdict};
 use anyhow::bail;
 use serde_json::json;
@@ -12,7 +12,7 @@ use std::io::Write;
 /// Runs the command.
 pub fn run(args: &AssignArgs, printer: &Printer) -> anyhow::Result<Exit> {
     if let Some(out) = &args.out {
-        check_writable(out)?;
+        inputs::check_results(&args.input.input, &[&args.model], &[out])?;
     }
     let model = Model::load(&args.model)?;
     if let Some(embeddings) = inputs::embeddings(&args.input.input)? {
@@ -26,7 +26,7 @@ pub fn run(args: &AssignArgs, printer: &Printer) -> anyhow::Result<Exit> {
             args.model.display()
         );
     };
-    let collection = inputs::open(&args.input, printer)?;
+    let collection = inputs::open(&args.input, None, printer)?;
     let embedded = inputs::embed(&collection, &*spec.build()?, &args.input, None, printer)?;
     let verdicts = model.assign(embedded.embeddings.view())?;
     let items = embedded.kept.iter().map(|&i| &collection.source.items()[i]);
@@ -58,6 +58,9 @@ impl Row {
     fn new(id: &str, path: &str, verdict: Verdict, model: &Model) -> Self {
         let Verdict { cluster, distance, confidence, outlier } = verdict;
         let name = cluster.map_or(crate::model::UNCLUSTERED, |c| &model.clusters[c].name).to_owned();
+        // As many digits as clusters.csv has.
+        let round = |value: f64| (value * 1e6).round() / 1e6;
+        let (confidence, distance) = (confidence.map(round), round(distance));
         Self { id: id.to_owned(), path: path.to_owned(), cluster, name, confidence, distance, outlier }
     }
 }

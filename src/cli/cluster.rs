@@ -4,17 +4,19 @@ use super::args::ClusterArgs;
 use super::printer::Printer;
 use super::{Exit, inputs, results, settings};
 use crate::collection::Labels;
-use crate::evaluate::files::write_labels;
-use crate::files::check_writable;
+use crate::evaluate::files::{check_labels, write_labels};
 use crate::pipeline::{self, Context};
 use serde_json::json;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Runs the command.
 pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
-    for path in std::iter::once(&args.out).chain(&args.save) {
-        check_writable(path)?;
-    }
+    check_labels(&args.out)?;
+    let from: Vec<&Path> =
+        args.truth.truth.iter().map(PathBuf::as_path).chain(settings::start_file(&args.fit)).collect();
+    let results: Vec<&Path> = std::iter::once(&args.out).chain(&args.save).map(PathBuf::as_path).collect();
+    inputs::check_results(&args.input.input, &from, &results)?;
     let params = settings::fit_params(&args.fit)?;
     let started = Instant::now();
     let input = match inputs::embeddings(&args.input.input)? {

@@ -4,13 +4,13 @@ use super::args::EmbedArgs;
 use super::printer::Printer;
 use super::{Exit, inputs, results};
 use crate::embed::files;
-use crate::files::check_writable;
 use serde_json::json;
 
 /// Runs the command.
 pub fn run(args: &EmbedArgs, printer: &Printer) -> anyhow::Result<Exit> {
-    check_writable(&args.out)?;
-    let collection = inputs::open(&args.input, printer)?;
+    files::check_name(&args.out)?;
+    inputs::check_results(&args.input.input, &[], &[&args.out])?;
+    let collection = inputs::open(&args.input, None, printer)?;
     let extractor = inputs::extractor(&args.extractor, &args.input, &collection, printer)?;
     let embedded = inputs::embed(&collection, &*extractor, &args.input, None, printer)?;
     files::write(&args.out, &embedded.embeddings)?;

@@ -95,7 +95,7 @@ fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
     rows.map(|(cluster, row)| {
         let percent = |v: f64| format!("{:.1} %", 100.0 * v);
         let facts = [
-            row.purity.map(|p| ("purity", format!("{} {}", percent(p), row.class.as_deref().unwrap_or_default()))),
+            row.purity.map(|p| ("mostly", format!("{} ({})", row.class.as_deref().unwrap_or_default(), percent(p)))),
             row.silhouette.map(|s| ("silhouette", format!("{s:.3}"))),
             row.mean_distance.map(|d| ("mean distance", format!("{d:.3}"))),
             Some(("share", percent(row.share))),

@@ -8,14 +8,15 @@ use crate::embed::{
     self, EmbedOptions, EmbedSeconds, Embedded, Extractor, ExtractorSpec, GradientsSpec, OnImage, PixelsChoice,
 };
 use crate::evaluate::files::{align, read_truth};
+use crate::files::check_writable;
 use crate::progress::Reporter;
 use crate::source::{self, Collection, Input};
 use anyhow::Context;
 use std::io::Read;
 use std::path::Path;
 
-/// Opens INPUT as images.
-pub fn open(args: &InputArgs, reporter: &dyn Reporter) -> anyhow::Result<Collection> {
+/// Opens INPUT as images; of a list or table those in OUT are left out.
+pub fn open(args: &InputArgs, out: Option<&Path>, reporter: &dyn Reporter) -> anyhow::Result<Collection> {
     let input = if args.input == Path::new("-") {
         let mut list = Vec::new();
         std::io::stdin().lock().read_to_end(&mut list).context("cannot read the list of paths on standard input")?;
@@ -23,18 +24,50 @@ pub fn open(args: &InputArgs, reporter: &dyn Reporter) -> anyhow::Result<Collect
     } else {
         Input::Path(args.input.clone())
     };
-    let collection = source::open(&input, &source::Options::default(), reporter)?;
+    let options = source::Options { exclude: out.map(Path::to_owned), ..source::Options::default() };
+    let collection = source::open(&input, &options, reporter)?;
     if collection.source.items().is_empty() {
+        let input = args.input.display();
         let also = match (collection.skipped.len(), collection.ignored) {
             (0, 0) => String::new(),
             (skipped, ignored) => format!(" ({ignored} other files, {skipped} that can't be read)"),
         };
-        anyhow::bail!("no images in {}{also}: give a directory, file or list that has some", args.input.display());
+        match collection.skipped.first() {
+            Some(first) => anyhow::bail!("no images in {input}{also}; {}: {}", first.id, first.reason),
+            None => anyhow::bail!("no images in {input}{also}: give a directory, file or list that has some"),
+        }
     }
     if collection.ignored > 0 {
         reporter.detail(&format!("{} files that are no images are passed over", collection.ignored));
     }
     Ok(collection)
+}
+
+/// Refuses results that would replace what they are made from, a picture, or one another, and those that can't be
+/// written, before any work.
+pub fn check_results(input: &Path, from: &[&Path], results: &[&Path]) -> anyhow::Result<()> {
+    for (at, result) in results.iter().enumerate() {
+        check_writable(result)?;
+        let same = |other: &Path| same_file::is_same_file(result, other).unwrap_or(*result == other);
+        let within = |directory: &Path| {
+            let parent = result.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let above = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
+            directory.is_dir() && directory.canonicalize().is_ok_and(|directory| above.starts_with(directory))
+        };
+        let problem = if results[..at].iter().any(|other| same(other)) {
+            "is to hold two results".to_owned()
+        } else if from.iter().any(|other| same(other)) || result.exists() && same(input) {
+            "is read by this command".to_owned()
+        } else if within(input) {
+            format!("lies in {}, whose files are never changed", input.display())
+        } else if result.is_file() && source::is_picture(result).unwrap_or(false) {
+            "is a picture, and pictures are never overwritten".to_owned()
+        } else {
+            continue;
+        };
+        return Err(UsageError(format!("{} {problem}: choose another name for the result", result.display())).into());
+    }
+    Ok(())
 }
 
 /// The extractor asked for.
@@ -165,7 +198,7 @@ impl Features {
         asked: Option<&Path>,
         reporter: &dyn Reporter,
     ) -> anyhow::Result<Self> {
-        let collection = open(input, reporter)?;
+        let collection = open(input, None, reporter)?;
         let extractor = self::extractor(extractor, input, &collection, reporter)?;
         let embedded = embed(&collection, &*extractor, input, None, reporter)?;
         Ok(Self {

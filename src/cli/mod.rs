@@ -42,7 +42,7 @@ pub fn main() -> Exit {
             eprintln!("{}", crate::progress::Interrupted);
             return Exit::Interrupted;
         }
-        eprintln!("error: {}", told(&error));
+        eprintln!("error: {}", printer::harmless(&told(&error)));
         if error.is::<UsageError>() { Exit::Usage } else { Exit::Failed }
     })
 }

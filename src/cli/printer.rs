@@ -2,7 +2,7 @@
 
 use super::args::{Common, Format};
 use crate::progress::Reporter;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,7 +61,6 @@ impl Printer {
     pub fn result(&self, json: &serde_json::Value, text: &str) -> std::io::Result<()> {
         match self.format {
             Format::Json => self.out(&json.to_string()),
-            Format::Text if self.level == Level::Quiet => Ok(()),
             Format::Text => self.out(text.trim_end()),
         }
     }
@@ -80,12 +79,22 @@ impl Printer {
     }
 
     fn line(&self, text: &str) {
+        let text = harmless(text);
         let stage = self.stage.lock().unwrap_or_else(|e| e.into_inner());
         match stage.as_ref().and_then(|s| s.bar.as_ref()) {
             Some(bar) => bar.suspend(|| eprintln!("{text}")),
             None => eprintln!("{text}"),
         }
     }
+}
+
+/// Control characters of file names made visible: a terminal would obey them.
+pub fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
 }
 
 impl Reporter for Printer {
@@ -97,10 +106,13 @@ impl Reporter for Printer {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
             let template = match total {
-                Some(_) => "{msg:>9} {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta} left",
+                Some(_) => "{msg:>9} {wide_bar} {human_pos}/{human_len}  {rate}  {eta} left",
                 None => "{msg:>9} {spinner} {elapsed}",
             };
-            bar.set_style(ProgressStyle::with_template(template).expect("a valid template"));
+            let style = ProgressStyle::with_template(template).expect("a valid template");
+            bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            }));
             bar.set_message(stage);
             bar.enable_steady_tick(Duration::from_millis(200));
             bar

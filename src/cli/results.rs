@@ -15,7 +15,7 @@ const NAMED: usize = 5;
 /// Tells which images were left out.
 pub fn warn_of(skipped: &[Skipped], printer: &Printer) {
     for s in skipped.iter().take(NAMED) {
-        printer.warn(&format!("skipped {:?} ({}): {}", s.id, s.stage, s.reason));
+        printer.warn(&format!("skipped \"{}\" ({}): {}", s.id, s.stage, s.reason));
     }
     if skipped.len() > NAMED {
         printer.warn(&format!("and {} more skipped", skipped.len() - NAMED));
@@ -59,7 +59,21 @@ pub fn text(outcome: &Outcome<'_>) -> String {
         write!(text, ", {} in none", evaluation.noise).expect("a string takes all");
     }
     text.push('\n');
-    text + &scores(&evaluation.scores)
+    text += &scores(&evaluation.scores);
+    writeln!(text, "  scores {}", basis(outcome)).expect("a string takes all");
+    text
+}
+
+/// What the scores without classes stand on.
+pub fn basis(outcome: &Outcome<'_>) -> String {
+    let space = match &outcome.fitted.reducer {
+        Some(_) => format!("of the {} reduced features", outcome.fitted.reduced.ncols()),
+        None => "of the features as they are".to_owned(),
+    };
+    match outcome.evaluation.sample {
+        Some(sample) => format!("{space}; silhouette and Dunn of a sample of {} images", sample.n_samples),
+        None => space,
+    }
 }
 
 /// The scores that are defined, one a line, with what they mean.
@@ -74,21 +88,21 @@ pub fn scores(scores: &Scores) -> String {
 pub fn explained(s: &Scores) -> [(&'static str, Option<f64>, &'static str); 21] {
     [
         ("purity", s.purity, "share of images in the majority class of their cluster"),
-        ("purity (mean)", s.purity_mean, "that share, averaged over clusters"),
+        ("purity (mean)", s.purity_mean, "share of the majority class of a cluster, averaged over clusters"),
         ("ARI", s.ari, "adjusted Rand index: 1 is the truth, 0 is chance"),
         ("AMI", s.ami, "adjusted mutual information: 1 is the truth, 0 is chance"),
         ("NMI", s.nmi, "normalised mutual information, 0 to 1"),
         ("homogeneity", s.homogeneity, "1 if no cluster mixes classes"),
         ("completeness", s.completeness, "1 if no class is spread over clusters"),
-        ("V-measure", s.v_measure, "harmonic mean of those two"),
+        ("V-measure", s.v_measure, "harmonic mean of homogeneity and completeness"),
         ("Fowlkes-Mallows", s.fowlkes_mallows, "agreement of pairs, geometric mean"),
         ("accuracy", s.accuracy, "share right under the best one-to-one naming of clusters"),
         ("pairwise precision", s.pairwise_precision, "of pairs in one cluster, share in one class"),
         ("pairwise recall", s.pairwise_recall, "of pairs in one class, share in one cluster"),
-        ("pairwise F1", s.pairwise_f1, "harmonic mean of those two"),
-        ("B-cubed precision", s.bcubed_precision, "the same, image by image"),
-        ("B-cubed recall", s.bcubed_recall, "the same, image by image"),
-        ("B-cubed F1", s.bcubed_f1, "harmonic mean of those two"),
+        ("pairwise F1", s.pairwise_f1, "harmonic mean of pairwise precision and recall"),
+        ("B-cubed precision", s.bcubed_precision, "share of an image's cluster in its class, averaged over images"),
+        ("B-cubed recall", s.bcubed_recall, "share of an image's class in its cluster, averaged over images"),
+        ("B-cubed F1", s.bcubed_f1, "harmonic mean of B-cubed precision and recall"),
         ("silhouette", s.silhouette, "-1 to 1: how much nearer the own cluster than the next"),
         ("Calinski-Harabasz", s.calinski_harabasz, "spread between clusters over spread within; more is better"),
         ("Davies-Bouldin", s.davies_bouldin, "mean likeness to the most alike cluster; less is better"),

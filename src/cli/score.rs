@@ -18,10 +18,7 @@ pub fn run(args: &ScoreArgs, printer: &Printer) -> anyhow::Result<Exit> {
     // The rows of the embeddings lead, if they are given.
     let (ids, clusters) = match &embeddings {
         Some(embeddings) => (embeddings.ids().to_vec(), aligned(&labels, embeddings.ids(), printer)?),
-        None => {
-            let numbered = || (0..labels.values.len()).map(|row| row.to_string()).collect();
-            (labels.ids.unwrap_or_else(numbered), labels.values)
-        }
+        None => (labels.ids.unwrap_or_else(|| files::numbers(labels.values.len())), labels.values),
     };
     let truth = args.truth.as_deref().map(|file| inputs::truth_file(file, &ids, printer)).transpose()?;
     let sampling = Sampling { seed: args.seed, ..Sampling::default() };

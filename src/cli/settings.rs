@@ -54,6 +54,11 @@ pub fn fit_params(args: &FitArgs) -> anyhow::Result<FitParams> {
     })
 }
 
+/// The file of starting centroids, if one was named.
+pub fn start_file(args: &FitArgs) -> Option<&Path> {
+    (!matches!(args.init.as_str(), "kmeans++" | "random")).then(|| Path::new(&args.init))
+}
+
 /// The limits on one picture.
 pub fn limits(args: &InputArgs) -> Limits {
     Limits { max_pixels: u64::from(args.max_megapixels) * 1_000_000, max_bytes: u64::from(args.max_image_memory) << 20 }

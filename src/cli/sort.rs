@@ -3,29 +3,31 @@
 //! Everything that tells of the result (report, tables, model) is written before the first file is placed: a run that is
 //! killed while placing files is finished from its journal alone, whatever has become of INPUT by then.
 
-use super::args::{ModeChoice, SortArgs};
+use super::args::SortArgs;
 use super::gallery::{self, Gallery};
 use super::printer::Printer;
 use super::tables::{self, Row, RunSummary};
-use super::{Exit, inputs, results, settings};
+use super::{Exit, UsageError, inputs, results, settings};
 use crate::arrange::{self, Mode, Origin, Output, Placement, Plan, State};
+use crate::cluster::Metric;
 use crate::collection::{Skipped, Truth};
 use crate::embed::{Embedded, Extractor};
 use crate::files::At;
 use crate::model::UNCLUSTERED;
 use crate::pipeline::{self, Context, Outcome};
 use crate::progress::Reporter;
+use crate::reduce::Method;
 use crate::report;
 use crate::source::{Collection, Content, Source};
 use anyhow::bail;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Where the report is put together before it is moved into OUT.
-const STAGING: &str = ".alike/staging";
+const STAGING: &str = ".alike/report";
 /// The other files that are written into OUT.
 const CLUSTERS: &str = "clusters.csv";
 const SKIPPED: &str = "skipped.csv";
@@ -34,6 +36,12 @@ const MODEL: &str = "model.alike";
 /// Runs the command.
 pub fn run(args: &SortArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let input = (args.input.input != Path::new("-")).then_some(args.input.input.as_path());
+    // Looking closer at a pipe would wait for whoever writes to it.
+    if let Some(input) = input
+        && std::fs::metadata(input).is_ok_and(|found| !found.is_dir() && !found.is_file())
+    {
+        return Err(UsageError(format!("{} is neither a directory nor a file", input.display())).into());
+    }
     let mut output = if args.dry_run { Output::preview(&args.out, input)? } else { Output::open(&args.out, input)? };
     let result = sort(args, &mut output, printer);
     // A run that fails before it placed a file leaves no trace; one that was interrupted keeps its thumbnails.
@@ -53,7 +61,7 @@ fn sort(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Resu
     if let Some(exit) = go_on(args, &settings, output, printer)? {
         return Ok(exit);
     }
-    let collection = inputs::open(&args.input, printer)?;
+    let collection = inputs::open(&args.input, Some(output.root()), printer)?;
     let extractor = inputs::extractor(&args.extractor, &args.input, &collection, printer)?;
     let staging = output.root().join(STAGING);
     let store = |_: usize, image: &image::DynamicImage, hash: &crate::embed::ContentHash| {
@@ -70,7 +78,7 @@ fn sort(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Resu
         && summary.fingerprint == fingerprint
         && output.is_intact()?
     {
-        return say(&summary, true, printer);
+        return say(args, &summary, true, printer);
     }
     let context = Context {
         truth: job.truth.as_ref(),
@@ -81,6 +89,8 @@ fn sort(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Resu
     let outcome = pipeline::run(job.embedded.embeddings.view(), &params, &context, printer)?;
     printer.check()?;
     if !args.dry_run {
+        // Nothing of an earlier result goes before it is known that the new one can take its place.
+        arrange::check(&arrange::plan(job.placements(&outcome), args.mode.into(), &[])?, output)?;
         clear(output, printer)?;
     }
     let plan = arrange::plan(job.placements(&outcome), args.mode.into(), &output.taken()?)?;
@@ -110,13 +120,25 @@ fn go_on(args: &SortArgs, settings: &str, output: &mut Output, printer: &Printer
             resume(args, output, printer).map(Some)
         }
         State::Finished { mode: Mode::Move, settings: before } => match RunSummary::read(output.root()) {
-            Some(summary) if before == settings && output.is_intact()? => say(&summary, true, printer).map(Some),
+            Some(summary) if before == settings && output.is_intact()? && !has_new_images(args, &summary, output)? => {
+                say(args, &summary, true, printer).map(Some)
+            }
             _ => bail!(
-                "the images in {out} were moved there: take them back with `alike undo {out}`, or choose another --out"
+                "the images in {out} were moved there, and something has changed since: take them back with \
+                 `alike undo {out}`, or choose another --out"
             ),
         },
         State::Finished { .. } => Ok(None),
     }
+}
+
+/// Whether INPUT holds images beside those that the last run had to leave there.
+fn has_new_images(args: &SortArgs, summary: &RunSummary, output: &Output) -> anyhow::Result<bool> {
+    let Ok(collection) = inputs::open(&args.input, Some(output.root()), &crate::progress::Silent) else {
+        return Ok(false);
+    };
+    let left: HashSet<String> = summary.skipped()?.into_iter().map(|skipped| skipped.id).collect();
+    Ok(collection.source.items().iter().any(|item| !left.contains(&item.id)))
 }
 
 /// Finishes placing files from the journal.
@@ -127,7 +149,7 @@ fn resume(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Re
         let collection = match collection.get() {
             Some(collection) => collection,
             None => {
-                let opened = inputs::open(&args.input, printer).map_err(io::Error::other)?;
+                let opened = inputs::open(&args.input, None, printer).map_err(io::Error::other)?;
                 collection.get_or_init(|| opened)
             }
         };
@@ -135,44 +157,61 @@ fn resume(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Re
         file_bytes(&*collection.source, index.ok_or(io::ErrorKind::NotFound)?)
     };
     let report = arrange::resume(output, &bytes, printer)?;
-    output.seal()?;
     let Some(mut summary) = RunSummary::read(output.root()) else {
         bail!("the files are placed, but {} can't be read", RunSummary::PLACE)
     };
-    results::warn_of(&report.skipped, printer);
-    summary.n_skipped += report.skipped.len();
-    say(&summary, false, printer)
+    let mut skipped = summary.skipped()?;
+    let n_known = skipped.len();
+    let new: Vec<Skipped> = report.skipped.into_iter().filter(|new| !skipped.contains(new)).collect();
+    skipped.extend(new);
+    if skipped.len() > n_known {
+        tables::forget_destinations(&output.root().join(CLUSTERS), &report.destinations)?;
+        write_skipped(&skipped, output)?;
+        summary.result["skipped"] = json!(skipped);
+    }
+    output.seal()?;
+    summary.result["companions"] = json!(report.companions);
+    summary.write(output.root())?;
+    results::warn_of(&skipped, printer);
+    say(args, &summary, false, printer)
+}
+
+/// Writes skipped.csv, if there is anything to write.
+fn write_skipped(skipped: &[Skipped], output: &mut Output) -> anyhow::Result<()> {
+    if !skipped.is_empty() {
+        output.register([SKIPPED])?;
+        tables::write_skipped(&output.root().join(SKIPPED), skipped)?;
+    }
+    Ok(())
 }
 
 /// Takes back an earlier arrangement of copies or links, keeping its thumbnails, and removes its report.
 fn clear(output: &mut Output, printer: &Printer) -> anyhow::Result<()> {
-    let thumbnails = Path::new("report/thumbs");
-    let (old, new) = (output.root().join(thumbnails), output.root().join(STAGING).join(thumbnails));
-    if old.is_dir() {
-        merge(&old, &new)?;
+    let (root, thumbnails) = (output.root().to_owned(), Path::new("report/thumbs"));
+    if root.join(thumbnails).is_dir() {
+        let ours = |place: &Path| output.is_registered(&thumbnails.join(place));
+        merge(&root.join(thumbnails), &root.join(STAGING).join(thumbnails), ours)?;
     }
-    let report = arrange::take_back(output, printer)?;
+    let report = arrange::clear(output, printer)?;
     for kept in &report.kept {
         printer.warn(&format!("kept {}: {}", output.root().join(&kept.path).display(), kept.reason));
     }
     Ok(())
 }
 
-/// Moves every file below `from` to the same place below `to`, leaving those that are there already.
-fn merge(from: &Path, to: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut moved = Vec::new();
+/// Moves the files below `from` that are `wanted` to the same place below `to`, leaving those that are there already.
+fn merge(from: &Path, to: &Path, wanted: impl Fn(&Path) -> bool) -> anyhow::Result<()> {
     for entry in walkdir::WalkDir::new(from).sort_by_file_name() {
         let entry = entry?;
         let place = entry.path().strip_prefix(from)?.to_owned();
         let target = to.join(&place);
         if entry.file_type().is_dir() {
             std::fs::create_dir_all(&target).at("create", &target)?;
-        } else if !target.exists() {
+        } else if wanted(&place) && !target.exists() {
             std::fs::rename(entry.path(), &target).at("write", &target)?;
-            moved.push(place);
         }
     }
-    Ok(moved)
+    Ok(())
 }
 
 /// The bytes of an image that is no file of its own: as it was stored, or as a PNG.
@@ -187,12 +226,27 @@ fn file_bytes(source: &dyn Source, index: usize) -> io::Result<Vec<u8>> {
     }
 }
 
-fn say(summary: &RunSummary, unchanged: bool, printer: &Printer) -> anyhow::Result<Exit> {
+/// Prints what a run has come to.
+fn say(args: &SortArgs, summary: &RunSummary, unchanged: bool, printer: &Printer) -> anyhow::Result<Exit> {
     let mut json = summary.result.clone();
     json["unchanged"] = json!(unchanged);
-    let text = if unchanged { format!("{}nothing has changed since\n", summary.text) } else { summary.text.clone() };
+    let (out, n_skipped) = (args.out.display(), summary.skipped()?.len());
+    let verb = match summary.mode {
+        Mode::Copy => "copied to",
+        Mode::HardLink => "hard-linked in",
+        Mode::Symlink => "linked in",
+        Mode::Move => "moved to",
+    };
+    let mut text = summary.text.clone();
+    if n_skipped > 0 {
+        text += &format!("{n_skipped} skipped, see {out}/{SKIPPED}\n");
+    }
+    text += &format!("{verb} {out}; look at {out}/report.html\n");
+    if unchanged {
+        text += "nothing has changed since\n";
+    }
     printer.result(&json, &text)?;
-    Ok(Exit::of_skipped(summary.n_skipped))
+    Ok(Exit::of_skipped(n_skipped))
 }
 
 /// A collection on its way into OUT.
@@ -268,15 +322,14 @@ impl Job<'_> {
         let mut skipped = self.skipped();
         skipped.extend_from_slice(plan.skipped());
         self.report(outcome, &destinations, &skipped, output, printer)?;
-        output.register([CLUSTERS, SKIPPED, MODEL])?;
+        output.register([CLUSTERS, MODEL])?;
         outcome.model.save(&output.root().join(MODEL))?;
-        self.write_tables(outcome, &destinations, &skipped, output)?;
-        let mut summary = RunSummary {
-            fingerprint,
-            result: self.json(outcome, &skipped, output.root()),
-            text: self.text(outcome, &skipped),
-            n_skipped: skipped.len(),
-        };
+        self.write_clusters(outcome, &destinations, output)?;
+        write_skipped(&skipped, output)?;
+        // From here on what somebody edits is theirs.
+        output.seal()?;
+        let result = self.json(outcome, &skipped, output.root());
+        let mut summary = RunSummary { fingerprint, result, text: results::text(outcome), mode: self.args.mode.into() };
         summary.write(output.root())?;
         let placing = Instant::now();
         let bytes = |row: usize| file_bytes(&*self.collection.source, self.embedded.kept[row]);
@@ -285,10 +338,9 @@ impl Job<'_> {
             // A file changed or went away meanwhile: the tables say so.
             skipped = self.skipped();
             skipped.extend_from_slice(&placed.skipped);
-            self.write_tables(outcome, &placed.destinations, &skipped, output)?;
+            self.write_clusters(outcome, &placed.destinations, output)?;
+            write_skipped(&skipped, output)?;
             summary.result["skipped"] = json!(skipped);
-            summary.text = self.text(outcome, &skipped);
-            summary.n_skipped = skipped.len();
         }
         output.seal()?;
         summary.result["companions"] = json!(placed.companions);
@@ -296,7 +348,7 @@ impl Job<'_> {
         summary.result["seconds"]["total"] = json!(started.elapsed().as_secs_f64());
         summary.write(output.root())?;
         results::warn_of(&skipped, printer);
-        say(&summary, false, printer)
+        say(self.args, &summary, false, printer)
     }
 
     /// Puts the report together aside and moves it into OUT file by file.
@@ -327,16 +379,15 @@ impl Job<'_> {
             .filter_map(|entry| entry.path().strip_prefix(&staging).ok().map(Path::to_owned))
             .collect();
         output.register(&files)?;
-        merge(&staging, output.root())?;
+        merge(&staging, output.root(), |_| true)?;
         std::fs::remove_dir_all(&staging).at("remove", &staging)?;
         Ok(())
     }
 
-    fn write_tables(
+    fn write_clusters(
         &self,
         outcome: &Outcome<'_>,
         destinations: &[Option<PathBuf>],
-        skipped: &[Skipped],
         output: &Output,
     ) -> anyhow::Result<()> {
         let items = self.embedded.kept.iter().map(|&index| &self.collection.source.items()[index]);
@@ -345,35 +396,38 @@ impl Job<'_> {
             .zip(destinations)
             .map(|((item, verdict), destination)| Row { item, verdict, destination: destination.as_deref() })
             .collect();
-        tables::write_clusters(&output.root().join(CLUSTERS), &rows, &outcome.model, &self.collection)?;
-        if !skipped.is_empty() {
-            tables::write_skipped(&output.root().join(SKIPPED), skipped)?;
-        }
-        Ok(())
+        Ok(tables::write_clusters(&output.root().join(CLUSTERS), &rows, &outcome.model, &self.collection)?)
     }
 
     fn facts(&self, outcome: &Outcome<'_>) -> Vec<(String, String)> {
         let fitted = &outcome.fitted;
         let reduced = match &fitted.reducer {
             Some(reducer) => format!(
-                "{:?} to {}, keeping {:.1} % of the variance",
-                reducer.method(),
+                "{} to {} components, which keep {:.1} % of the variance",
+                match reducer.method() {
+                    Method::Pca => "PCA",
+                    Method::Svd => "truncated SVD",
+                },
                 fitted.reduced.ncols(),
                 100.0 * reducer.explained_variance_ratio().iter().sum::<f64>()
             ),
             None => "none".into(),
         };
         let clustering = &fitted.clustering;
+        let algorithm = match clustering.assigner.metric {
+            Metric::Euclidean => "k-means",
+            Metric::Cosine => "spherical k-means",
+        };
         let ended = if clustering.converged { "converged" } else { "stopped" };
+        let chosen = if fitted.sweep.is_some() { ", chosen by silhouette" } else { "" };
         let asked = |option: &str| self.typed[option].clone();
         [
             ("Input", asked("input")),
-            ("Images", self.embedded.kept.len().to_string()),
             ("Extractor", format!("{}, {} features", self.extractor.spec().name(), self.extractor.n_features())),
             ("Reducer", reduced),
-            ("Algorithm", format!("{}, {ended} after {} rounds", asked("algorithm"), clustering.n_iterations)),
-            ("Clusters", format!("{} ({})", clustering.n_clusters(), asked("clusters"))),
-            ("Inertia", format!("{:.6}", clustering.inertia)),
+            ("Algorithm", format!("{algorithm}, {ended} after {} rounds", clustering.n_iterations)),
+            ("Clusters", format!("{}{chosen}", clustering.n_clusters())),
+            ("Scores", results::basis(outcome)),
             ("Seed", asked("seed")),
             ("Files", asked("mode")),
             ("Version", env!("CARGO_PKG_VERSION").into()),
@@ -392,20 +446,5 @@ impl Job<'_> {
         json["mode"] = json!(self.typed["mode"]);
         json["out"] = json!(out);
         json
-    }
-
-    fn text(&self, outcome: &Outcome<'_>, skipped: &[Skipped]) -> String {
-        let out = self.args.out.display();
-        let verb = match self.args.mode {
-            ModeChoice::Copy => "copied to",
-            ModeChoice::Hardlink => "hard-linked in",
-            ModeChoice::Symlink => "linked in",
-            ModeChoice::Move => "moved to",
-        };
-        let skipped = match skipped.len() {
-            0 => String::new(),
-            n => format!("{n} skipped, see {out}/{SKIPPED}\n"),
-        };
-        format!("{}{skipped}{verb} {out}; look at {out}/report.html\n", results::text(outcome))
     }
 }

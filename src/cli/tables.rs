@@ -1,13 +1,17 @@
 //! The tables `alike sort` leaves: clusters.csv, skipped.csv, run.json.
 
+use crate::arrange::Mode;
 use crate::collection::Skipped;
-use crate::files::{FileError, write_whole};
+use crate::files::{At, FileError, write_whole};
 use crate::model::{Model, UNCLUSTERED, Verdict};
-use crate::source::{Collection, Item};
+use crate::source::{Collection, Item, path_id};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Where the destination stands in a row of clusters.csv.
+const DESTINATION: usize = 6;
 
 /// One row of clusters.csv.
 pub struct Row<'a> {
@@ -29,14 +33,36 @@ pub fn write_clusters(path: &Path, rows: &[Row<'_>], model: &Model, collection: 
             let number = |v: Option<f64>| v.map_or_else(String::new, |v| format!("{v:.6}"));
             let fields = [
                 item.id.clone(),
-                item.path.as_ref().map_or_else(String::new, |p| p.to_string_lossy().into_owned()),
+                item.path.as_ref().map_or_else(String::new, |p| written(p)),
                 verdict.cluster.map_or_else(String::new, |c| c.to_string()),
                 verdict.cluster.map_or(UNCLUSTERED, |c| &model.clusters[c].name).to_owned(),
                 number(verdict.confidence),
                 number(Some(verdict.distance)),
-                destination.map_or_else(String::new, |d| d.to_string_lossy().into_owned()),
+                destination.map_or_else(String::new, written),
             ];
             csv.write_record(fields.iter().chain(&item.extra))?;
+        }
+        csv.flush()
+    })
+}
+
+/// A path as text; one that is no text as an id, in which different paths stay different.
+fn written(path: &Path) -> String {
+    path.to_str().map_or_else(|| path_id(path), str::to_owned)
+}
+
+/// Empties the destination of the rows that have none after all.
+pub fn forget_destinations(path: &Path, destinations: &[Option<PathBuf>]) -> Result<(), FileError> {
+    let read = || -> csv::Result<Vec<csv::StringRecord>> {
+        csv::ReaderBuilder::new().has_headers(false).from_path(path)?.into_records().collect()
+    };
+    let rows = read().map_err(io::Error::other).at("read", path)?;
+    write_whole(path, |out| {
+        let mut csv = csv::Writer::from_writer(out);
+        for (number, row) in rows.iter().enumerate() {
+            let gone = number.checked_sub(1).is_some_and(|image| destinations.get(image).is_some_and(Option::is_none));
+            let cells = row.iter().enumerate().map(|(at, cell)| if gone && at == DESTINATION { "" } else { cell });
+            csv.write_record(cells)?;
         }
         csv.flush()
     })
@@ -62,8 +88,8 @@ pub struct RunSummary {
     pub result: Value,
     /// The result in lines.
     pub text: String,
-    /// Number of images left out.
-    pub n_skipped: usize,
+    /// How files were placed.
+    pub mode: Mode,
 }
 
 impl RunSummary {
@@ -73,6 +99,11 @@ impl RunSummary {
     /// Reads the summary in OUT, if there is a readable one.
     pub fn read(out: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(out.join(Self::PLACE)).ok()?).ok()
+    }
+
+    /// The images left out.
+    pub fn skipped(&self) -> serde_json::Result<Vec<Skipped>> {
+        serde_json::from_value(self.result["skipped"].clone())
     }
 
     /// Writes it into OUT.

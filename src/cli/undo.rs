@@ -12,8 +12,17 @@ pub fn run(args: &UndoArgs, printer: &Printer) -> anyhow::Result<Exit> {
     for kept in &report.kept {
         printer.warn(&format!("kept {}: {}", args.out.join(&kept.path).display(), kept.reason));
     }
-    for path in &report.missing {
-        printer.warn(&format!("already gone: {}", args.out.join(path).display()));
+    for (path, old) in report.missing.iter().take(5) {
+        printer.warn(&format!("not found: {}, moved there from {}", args.out.join(path).display(), old.display()));
+    }
+    if report.missing.len() > 5 {
+        printer.warn(&format!("and {} more not found", report.missing.len() - 5));
+    }
+    if !report.missing.is_empty() {
+        printer.warn(&format!(
+            "{0} still knows where they came from: put them back where they were and run `alike undo {0}` again",
+            args.out.display()
+        ));
     }
     if !report.foreign.is_empty() {
         let (n, out) = (report.foreign.len(), args.out.display());
@@ -24,7 +33,12 @@ pub fn run(args: &UndoArgs, printer: &Printer) -> anyhow::Result<Exit> {
         "kept": report.kept.iter().map(|k| json!({"path": k.path.to_string_lossy(), "reason": k.reason})).collect::<Vec<_>>(),
         "foreign": report.foreign.len(), "complete": report.complete(), "out": args.out,
     });
-    let text = format!("{} files removed, {} moved back", report.removed, report.returned);
+    let mut text = format!("{} files removed, {} moved back", report.removed, report.returned);
+    for (n, what) in [(report.kept.len(), "kept"), (report.missing.len(), "not found")] {
+        if n > 0 {
+            text += &format!(", {n} {what}");
+        }
+    }
     printer.result(&json, &text)?;
     Ok(if report.complete() { Exit::Done } else { Exit::Failed })
 }

@@ -95,7 +95,9 @@ pub enum DecodeError {
         height: u32,
     },
     /// More pixels than allowed.
-    #[error("the picture is {width} x {height}, over the limit of {max_pixels} pixels: raise it to decode this one")]
+    #[error(
+        "the picture is {width} x {height}, over the limit of {max_pixels} pixels: raise it (--max-megapixels) to decode this one"
+    )]
     TooManyPixels {
         /// Pixels.
         width: u32,
@@ -105,7 +107,9 @@ pub enum DecodeError {
         max_pixels: u64,
     },
     /// More memory than allowed.
-    #[error("decoding needs more than the limit of {max_bytes} bytes: raise it to decode this one")]
+    #[error(
+        "decoding needs more than the limit of {max_bytes} bytes: raise it (--max-image-memory) to decode this one"
+    )]
     TooManyBytes {
         /// [`Limits::max_bytes`].
         max_bytes: u64,

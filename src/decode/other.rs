@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use image::codecs::tiff::TiffDecoder;
 use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
@@ -17,7 +18,12 @@ pub fn read(bytes: &[u8], format: Format, codec: ImageFormat, limits: &Limits) -
     let mut decoder = reader.into_decoder().map_err(error)?;
     let (width, height) = decoder.dimensions();
     limits.check(width, height, decoder.color_type().bytes_per_pixel().into())?;
-    let profile = colour::parse(decoder.icc_profile().ok().flatten());
+    let profile = match codec {
+        // Under a limit the decoder reads no profile that is larger than the picture's pixels.
+        ImageFormat::Tiff => TiffDecoder::new(Cursor::new(bytes)).and_then(|mut decoder| decoder.icc_profile()),
+        _ => decoder.icc_profile(),
+    };
+    let profile = colour::parse(profile.ok().flatten());
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = DynamicImage::from_decoder(decoder).map_err(error)?;
     Ok(Picture { image, profile, orientation })

@@ -147,7 +147,7 @@ pub(super) fn section(map: &Map) -> Markup {
         section #map aria-labelledby="map-title" {
             h2 #map-title { "Map" }
             p.lead {
-                "Each point is an image; near ones look alike."
+                "Each point is an image, placed along the two directions in which the collection varies most."
                 @if n < map.n_members { " " (grouped(&n.to_string())) " of " (count(map.n_members, "image")) " are shown." }
             }
             noscript { p { "The map needs scripts; everything else works without." } }

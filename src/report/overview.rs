@@ -32,7 +32,7 @@ pub(super) fn overview(contents: &Contents<'_>, groups: &[Group<'_>], map: Optio
             (cards(From::Top, contents, groups, 0))
         }
         @if let Some(map) = map { (section(map)) }
-        (scores(contents.scores))
+        (scores(contents))
         (confusion(contents, groups))
         @if !contents.facts.is_empty() {
             section #run aria-labelledby="run-title" {
@@ -71,21 +71,21 @@ fn summary(contents: &Contents<'_>, groups: &[Group<'_>]) -> Markup {
     }
 }
 
-fn scores(scores: &[Score]) -> Markup {
+fn scores(contents: &Contents<'_>) -> Markup {
+    let defined: Vec<(&Score, f64)> = contents.scores.iter().filter_map(|s| Some((s, s.value?))).collect();
+    let classes_known = contents.members.iter().any(|m| m.class.is_some());
     html! {
-        @if !scores.is_empty() {
+        @if !contents.scores.is_empty() {
             section #scores aria-labelledby="scores-title" {
                 h2 #scores-title { "Scores" }
+                @if !classes_known {
+                    p.lead { "How near this comes to classes that you know is scored with " code { "--truth" } "." }
+                }
                 dl.scores {
-                    @for score in scores {
+                    @for (score, value) in defined {
                         div {
                             dt { (shown(&score.name)) }
-                            dd.value {
-                                @match score.value {
-                                    Some(value) => (number(value)),
-                                    None => span.undefined { "undefined" },
-                                }
-                            }
+                            dd.value { (number(value)) }
                             dd.meaning { (shown(&score.meaning)) }
                         }
                     }

@@ -68,6 +68,14 @@ window.alike = (() => {
     return { of, order, starts };
   };
 
+  // A step that reaches each of n places once, far apart one after the other.
+  const coprime = (n) => {
+    const divisor = (a, b) => (b === 0 ? a : divisor(b, a % b));
+    let step = Math.max(1, Math.round(n * 0.618));
+    while (divisor(step, n) > 1) step++;
+    return step;
+  };
+
   // CSS colours as the canvas stores them: 0xAABBGGRR on every machine that browsers run on.
   const inks = (colours) => {
     const pen = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
@@ -124,7 +132,8 @@ window.alike = (() => {
 
     const opacity = (c) => (only === null ? 0.85 : only === c ? 1 : 0.08);
     const discs = (r) => {
-      for (let c = 0; c < side.names.length; c++) {
+      const colours = side.names.map((_, c) => c).sort((a, b) => (a === only) - (b === only));
+      for (const c of colours) {
         pen.fillStyle = side.colours[c];
         pen.globalAlpha = opacity(c);
         pen.beginPath();
@@ -141,14 +150,16 @@ window.alike = (() => {
     const squares = (r) => {
       const w = canvas.width, h = canvas.height, dense = w / width, s = Math.max(2, Math.round(2 * r * dense));
       const image = pen.createImageData(w, h), pixels = new Uint32Array(image.data.buffer);
-      for (let c = 0; c < side.names.length; c++) {
-        const ink = (side.inks[c] & HUE_BITS) | (Math.round(255 * opacity(c)) << 24);
-        for (let i = side.starts[c]; i < side.starts[c + 1]; i++) {
-          const left = Math.round(screenX(side.order[i]) * dense - s / 2), top = Math.round(screenY(side.order[i]) * dense - s / 2);
-          if (left < 0 || left + s > w || top < 0 || top + s > h) continue;
-          for (let row = top; row < top + s; row++) pixels.fill(ink, row * w + left, row * w + left + s);
-        }
-      }
+      const inkOf = side.inks.map((ink, c) => (ink & HUE_BITS) | (Math.round(255 * opacity(c)) << 24));
+      const paint = (point) => {
+        const left = Math.round(screenX(point) * dense - s / 2), top = Math.round(screenY(point) * dense - s / 2);
+        if (left < 0 || left + s > w || top < 0 || top + s > h) return;
+        for (let row = top; row < top + s; row++) pixels.fill(inkOf[side.of[point]], row * w + left, row * w + left + s);
+      };
+      // In an order that favours no colour, the chosen one on top.
+      const step = coprime(n);
+      for (let i = 0, point = 0; i < n; i++, point = (point + step) % n) if (side.of[point] !== only) paint(point);
+      if (only !== null) for (let i = side.starts[only]; i < side.starts[only + 1]; i++) paint(side.order[i]);
       pen.putImageData(image, 0, 0);
     };
     const draw = () => {

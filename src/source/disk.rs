@@ -11,7 +11,7 @@ use crate::collection::{Skipped, Stage};
 use crate::decode::Format;
 use crate::files::{At, FileError};
 
-/// Items and where their bytes are; an item that is a link has no path of its own, but its bytes have.
+/// Items and where their bytes are.
 pub struct Files {
     items: Vec<Item>,
     paths: Vec<PathBuf>,
@@ -52,11 +52,10 @@ pub fn item(id: String, path: &Path) -> Result<Item, FileError> {
     if !metadata.is_file() {
         return Err(not_a_file(path));
     }
-    let link = path.symlink_metadata().at("read", path)?.is_symlink();
     Ok(Item {
         id,
         name: path.file_name().unwrap_or_default().to_owned(),
-        path: (!link).then(|| path.to_owned()),
+        path: Some(path.to_owned()),
         stamp: metadata.modified().ok().map(|modified| Stamp { len: metadata.len(), modified }),
         companions: Vec::new(),
         label: None,

@@ -8,7 +8,8 @@ use super::table::{Row, from_rows};
 use super::{Collection, Options, SourceError};
 use crate::progress::Reporter;
 
-/// Lists the pictures among the paths; other files are passed over, as in a directory.
+/// Lists the pictures among the paths; other files, and those in
+/// [`Options::exclude`], are passed over, as in a directory.
 pub fn open(bytes: &[u8], options: &Options, reporter: &dyn Reporter) -> Result<Collection, SourceError> {
     let nul = bytes.contains(&0);
     let mut rows = Vec::new();
@@ -19,7 +20,9 @@ pub fn open(bytes: &[u8], options: &Options, reporter: &dyn Reporter) -> Result<
         if path.is_empty() {
             continue;
         }
-        match is_picture(Path::new(&os_string(path))) {
+        let file = os_string(path);
+        match is_picture(Path::new(&file)) {
+            _ if options.excludes(Path::new(&file)) => ignored += 1,
             Ok(false) => ignored += 1,
             // What can't be read is reported with the rest.
             Ok(true) | Err(_) => rows.push(Row { path: path.to_vec(), label: None, extra: Vec::new() }),

@@ -34,7 +34,9 @@ use crate::progress::Reporter;
 use kind::Kind;
 
 pub use data::Data;
+pub use disk::is_picture;
 pub use error::{Malformed, SourceError};
+pub use names::relative_id as path_id;
 pub use stack::{Layout, PixelOrder};
 
 /// What the user named.
@@ -47,16 +49,26 @@ pub enum Input {
 }
 
 /// Limits on what one image may take to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Most bytes of one image file or archive member, and of a stack of pictures that is gzipped (which must be
     /// inflated whole). The default is 1 GiB.
     pub max_bytes: u64,
+    /// A directory whose files a list or a table must not bring in: where the images are sorted to. Absolute, free of
+    /// links.
+    pub exclude: Option<PathBuf>,
+}
+
+impl Options {
+    fn excludes(&self, path: &std::path::Path) -> bool {
+        let inside = |out: &PathBuf| path.canonicalize().is_ok_and(|path| path.starts_with(out));
+        self.exclude.as_ref().is_some_and(inside)
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_bytes: 1 << 30 }
+        Self { max_bytes: 1 << 30, exclude: None }
     }
 }
 
@@ -113,9 +125,9 @@ pub struct Item {
     pub id: String,
     /// The file name to give the image when it is arranged, with its extension.
     pub name: OsString,
-    /// The file, where the image is a whole file of its own on disk, and no link to one.
+    /// The file, or the link to it, where the image is a whole file on disk.
     pub path: Option<PathBuf>,
-    /// Size and time of that file when it was listed.
+    /// Size and time of that file, where a link leads to, when it was listed.
     pub stamp: Option<Stamp>,
     /// Files that belong to this one and travel with it: RAW of a RAW+JPEG pair, XMP and other side-cars, the clip
     /// of a Live Photo.
@@ -127,7 +139,7 @@ pub struct Item {
 }
 
 /// Size and modification time of a file, by which a change is noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Stamp {
     /// Bytes.
     pub len: u64,

@@ -72,7 +72,7 @@ fn escape(id: &mut String, byte: u8) {
     write!(id, "\\x{byte:02x}").expect("a string takes all that is written to it");
 }
 
-/// The id of a path below an input, with `/` on every system.
+/// A path as an id, with `/` on every system: `\` doubled, control characters and bytes that aren't UTF-8 as `\xHH`.
 pub fn relative_id(path: &Path) -> String {
     if cfg!(windows) {
         id(path.to_string_lossy().replace('\\', "/").as_bytes())

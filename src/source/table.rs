@@ -147,6 +147,10 @@ pub fn from_rows(
             left_out.push(skipped(id, "it is listed more than once: the first row counts"));
             continue;
         }
+        if options.excludes(&path) {
+            left_out.push(skipped(id, "it lies in the output: a copy is not sorted again"));
+            continue;
+        }
         match disk::item(id.clone(), &path) {
             Ok(mut item) => {
                 (item.label, item.extra) = (row.label, row.extra);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use alike::arrange::{Mode, Origin, Output, Placement, State, apply, plan, take_back, undo};
+use alike::arrange::{ArrangeError, Mode, Origin, Output, Placement, State, apply, clear, plan, undo};
 use alike::progress::Silent;
 use tempfile::tempdir;
 
@@ -98,10 +98,28 @@ fn a_moved_file_goes_back_as_it_is_now_unless_its_place_is_taken() {
     assert_eq!(fs::read(input.join("d2/IMG_0.jpg")).unwrap(), b"a new one");
     assert_eq!(undone.kept.len(), 1);
     assert!(undone.kept[0].reason.contains("something else") && placed(2).exists());
-    assert_eq!(undone.missing, [input.join("d3/IMG_0.jpg")]);
+    let missing = [(report.destinations[3].clone().unwrap(), input.join("d3/IMG_0.jpg"))];
+    assert_eq!(undone.missing, missing);
     fs::rename(input.join("d2/IMG_0.jpg"), input.join("d2/new.jpg")).unwrap();
+    let undone = undo_at(&out);
+    assert_eq!((undone.returned, &undone.missing[..], undone.complete()), (1, &missing[..], false));
+    fs::create_dir_all(placed(3).parent().unwrap()).unwrap();
+    fs::write(placed(3), b"from a backup").unwrap();
     assert!(undo_at(&out).complete() && !out.exists());
-    assert_eq!(tree::files(&input).len(), 12 + 4 - 1 + 1);
+    assert_eq!(tree::files(&input).len(), 12 + 4 + 1);
+}
+
+#[test]
+fn moved_files_are_found_where_somebody_has_put_them_in_the_output() {
+    let (_dir, input, out) = input(12);
+    let before = tree::files(&input);
+    let (_, report) = sort(tree::placements(&input, 12), Mode::Move, &out).unwrap();
+    let cluster = report.destinations[0].as_ref().unwrap().parent().unwrap();
+    fs::rename(out.join(cluster), out.join("dogs")).unwrap();
+    let undone = undo_at(&out);
+    assert!(undone.complete(), "{undone:?}");
+    assert_eq!(tree::files(&input), before);
+    assert!(!out.join(".alike").exists());
 }
 
 #[test]
@@ -158,12 +176,46 @@ fn what_alike_writes_beside_goes_unless_it_was_edited() {
 }
 
 #[test]
+fn what_is_kept_when_an_output_is_cleared_is_the_users() {
+    let (_dir, input, path) = input(12);
+    let (_, report) = sort(tree::placements(&input, 12), Mode::Copy, &path).unwrap();
+    let mut out = Output::open(&path, Some(&input)).unwrap();
+    let placed = |image: usize| path.join(report.destinations[image].as_ref().unwrap());
+    fs::remove_file(input.join("d0/IMG_0.jpg")).unwrap();
+    // Edited by a program that puts the time back.
+    let (bytes, time) = tree::content(&placed(1));
+    fs::write(placed(1), vec![b'y'; bytes.len()]).unwrap();
+    fs::File::open(placed(1)).unwrap().set_times(fs::FileTimes::new().set_modified(time)).unwrap();
+    let cleared = clear(&mut out, &Silent).unwrap();
+    assert_eq!(cleared.kept.len(), 2, "{cleared:?}");
+    assert_eq!(*out.state(), State::Fresh);
+    assert!(placed(0).exists() && placed(1).exists() && !placed(2).exists());
+}
+
+#[test]
+fn an_output_is_not_cleared_while_a_table_in_it_was_edited() {
+    let (_dir, input, path) = input(3);
+    sort(tree::placements(&input, 3), Mode::Copy, &path).unwrap();
+    let mut out = Output::open(&path, Some(&input)).unwrap();
+    out.register(["clusters.csv", "skipped.csv"]).unwrap();
+    fs::write(path.join("clusters.csv"), "id,path").unwrap();
+    out.seal().unwrap();
+    fs::write(path.join("clusters.csv"), "with my notes").unwrap();
+    let before = tree::files(&path);
+    assert!(matches!(clear(&mut out, &Silent), Err(ArrangeError::Foreign { .. })));
+    assert_eq!(tree::files(&path), before);
+    fs::write(path.join("skipped.csv"), "mine: alike wrote none").unwrap();
+    drop(out);
+    assert_eq!(undo_at(&path).foreign, [PathBuf::from("skipped.csv")]);
+}
+
+#[test]
 fn an_output_taken_back_can_be_arranged_anew() {
     let (_dir, input, path) = input(60);
     sort(tree::placements(&input, 60), Mode::Copy, &path).unwrap();
     fs::write(path.join("cluster-001/IMG_99.jpg"), "mine").unwrap();
     let mut out = Output::open(&path, Some(&input)).unwrap();
-    assert!(take_back(&mut out, &Silent).unwrap().complete());
+    assert!(clear(&mut out, &Silent).unwrap().complete());
     assert_eq!(*out.state(), State::Fresh);
     assert_eq!(out.taken().unwrap(), [PathBuf::from("cluster-001/IMG_99.jpg")]);
     let mut placements = tree::placements(&input, 60);

@@ -66,6 +66,14 @@ pub fn is_embeddings(path: &Path) -> bool {
     Format::of(path).is_some()
 }
 
+/// Refuses a name that [`write`] would refuse, before any work.
+///
+/// # Errors
+/// [`FilesError::Extension`].
+pub fn check_name(path: &Path) -> Result<(), FilesError> {
+    Format::of(path).map(drop).ok_or_else(|| FilesError::Extension(path.to_owned()))
+}
+
 /// Reads embeddings of 32-bit or 64-bit floats (`.npy` and `.safetensors`: 16-bit ones too). Where the file has no ids,
 /// they are the rows' zero-padded numbers.
 ///
@@ -123,7 +131,12 @@ pub fn write(path: &Path, embeddings: &Embeddings) -> Result<(), FilesError> {
 /// Ids, if the file has them, and rows; or what is wrong with it.
 type Parts = Result<(Option<Vec<String>>, Array2<f32>), String>;
 
-fn numbers(n: usize) -> Vec<String> {
+/// The ids of rows that have none: their zero-padded numbers.
+///
+/// ```
+/// assert_eq!(alike::embed::files::numbers(11)[3], "03");
+/// ```
+pub fn numbers(n: usize) -> Vec<String> {
     let width = n.saturating_sub(1).to_string().len();
     (0..n).map(|i| format!("{i:0width$}")).collect()
 }

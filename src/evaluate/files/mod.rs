@@ -83,12 +83,21 @@ pub enum LabelFileError {
 /// # Errors
 /// Any I/O error, or another extension; `path` is then as it was.
 pub fn write_labels(path: &Path, labels: &Labels) -> Result<(), LabelFileError> {
-    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-    match extension.as_deref() {
-        Some("csv") => Ok(write_whole(path, |out| write_csv(out, labels))?),
-        Some("npy") => Ok(write_whole(path, |out| write_npy(out, labels))?),
-        _ => Err(LabelFileError::Extension { path: path.to_owned() }),
-    }
+    check_labels(path)?;
+    Ok(write_whole(path, |out| if is_npy(path) { write_npy(out, labels) } else { write_csv(out, labels) })?)
+}
+
+/// Refuses a name that [`write_labels`] would refuse, before any work.
+///
+/// # Errors
+/// [`LabelFileError::Extension`].
+pub fn check_labels(path: &Path) -> Result<(), LabelFileError> {
+    let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    if is_csv || is_npy(path) { Ok(()) } else { Err(LabelFileError::Extension { path: path.to_owned() }) }
+}
+
+fn is_npy(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
 fn write_csv(out: &mut dyn Write, labels: &Labels) -> io::Result<()> {

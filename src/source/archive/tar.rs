@@ -1,6 +1,7 @@
 //! tar archives: one pass finds the members, then each is read where it lies. A compressed archive can't be entered
 //! in the middle, so it keeps one decoder that moves forward, and starts again when asked to go back.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -49,12 +50,14 @@ pub fn open(
     let mut members = Members::new();
     let listed = match compression {
         Compression::None => {
-            let mut archive = Archive::new(File::open(path).at("open", path)?);
-            archive.entries_with_seek().map(|entries| list(entries.raw(true), &mut members, reporter))
+            let file = File::open(path).at("open", path)?;
+            let length = file.metadata().at("read", path)?.len();
+            let mut archive = Archive::new(file);
+            archive.entries_with_seek().map(|entries| list(entries.raw(true), length, &mut members, reporter))
         }
         _ => {
             let mut archive = Archive::new(unpack(path, compression).at("open", path)?);
-            archive.entries().map(|entries| list(entries.raw(true), &mut members, reporter))
+            archive.entries().map(|entries| list(entries.raw(true), u64::MAX, &mut members, reporter))
         }
     };
     let mut left_out = Vec::new();
@@ -85,39 +88,62 @@ fn unpack(path: &Path, compression: Compression) -> io::Result<Box<dyn Read + Se
     })
 }
 
-/// Lists the regular files. The records that carry long names are read here, because the tar crate would take them
-/// into memory at any size.
+/// Lists the regular files of an archive of `length` bytes, and further names of theirs (hard links). The records that
+/// carry long names are read here, because the tar crate would take them into memory at any size.
 fn list<'a, R: Read + 'a>(
     entries: impl Iterator<Item = io::Result<Entry<'a, R>>>,
+    length: u64,
     members: &mut Members<Span>,
     reporter: &dyn Reporter,
 ) -> io::Result<()> {
-    let mut long_name = None;
+    let (mut long_name, mut long_link) = (None, None);
+    let mut spans: HashMap<Vec<u8>, (Span, Vec<u8>)> = HashMap::new();
     for entry in entries {
         reporter.check().map_err(io::Error::other)?;
         let mut entry = entry?;
         match entry.header().entry_type() {
-            EntryType::GNULongName => {
-                let mut name = attributes(&mut entry)?;
-                name.truncate(name.iter().position(|&b| b == 0).unwrap_or(name.len()));
-                long_name = Some(name);
-            }
+            EntryType::GNULongName => long_name = Some(until_zero(attributes(&mut entry)?)),
+            EntryType::GNULongLink => long_link = Some(until_zero(attributes(&mut entry)?)),
             EntryType::XHeader => {
                 let records = attributes(&mut entry)?;
-                let path = PaxExtensions::new(&records).flatten().find(|record| record.key_bytes() == b"path");
-                long_name = path.map(|record| record.value_bytes().to_vec()).or(long_name);
+                for record in PaxExtensions::new(&records).flatten() {
+                    match record.key_bytes() {
+                        b"path" => long_name = Some(record.value_bytes().to_vec()),
+                        b"linkpath" => long_link = Some(record.value_bytes().to_vec()),
+                        _ => {}
+                    }
+                }
             }
             EntryType::Regular | EntryType::Continuous => {
                 reporter.advance(1);
                 let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
                 let span = Span { offset: entry.raw_file_position(), size: entry.size() };
-                members.add(&name, span, || peek(&mut entry))?;
+                let head = peek(&mut entry)?;
+                members.add(&name, span, || Ok(head.clone()))?;
+                spans.insert(name, (span, head));
+                long_link = None;
+                // Seeking past the end is no error of its own.
+                if span.offset.saturating_add(span.size) > length {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ends too early"));
+                }
             }
-            EntryType::GNULongLink | EntryType::XGlobalHeader => {}
-            _ => long_name = None,
+            EntryType::Link => {
+                let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+                let target = long_link.take().or_else(|| entry.link_name_bytes().map(|link| link.into_owned()));
+                if let Some((span, head)) = target.and_then(|target| spans.get(&target)) {
+                    members.add(&name, *span, || Ok(head.clone()))?;
+                }
+            }
+            EntryType::XGlobalHeader => {}
+            _ => (long_name, long_link) = (None, None),
         }
     }
     Ok(())
+}
+
+fn until_zero(mut name: Vec<u8>) -> Vec<u8> {
+    name.truncate(name.iter().position(|&b| b == 0).unwrap_or(name.len()));
+    name
 }
 
 fn attributes(entry: &mut Entry<'_, impl Read>) -> io::Result<Vec<u8>> {

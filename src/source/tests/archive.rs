@@ -114,7 +114,7 @@ fn members_are_held_to_the_limit() {
     archive.finish().unwrap();
     for name in ["x.tar", "x.tar.zst", "x.zip"] {
         let input = Input::Path(root.path().join(name));
-        let collection = open(&input, &Options { max_bytes: 1000 }, &Silent).unwrap();
+        let collection = open(&input, &Options { max_bytes: 1000, ..Options::default() }, &Silent).unwrap();
         assert!(matches!(collection.source.read(1), Err(SourceError::TooLarge { .. })), "{name}");
         assert_eq!((encoded(&collection, 2), encoded(&collection, 0)), (png(2), png(1)), "{name}");
     }
@@ -136,7 +136,7 @@ fn a_zip_member_that_lies_about_its_size() {
         bytes[at..at + 4].copy_from_slice(&10u32.to_le_bytes());
     }
     write(&path, bytes);
-    let collection = open(&Input::Path(path), &Options { max_bytes: 1000 }, &Silent).unwrap();
+    let collection = open(&Input::Path(path), &Options { max_bytes: 1000, ..Options::default() }, &Silent).unwrap();
     assert!(collection.source.read(0).is_err());
 }
 
@@ -199,4 +199,41 @@ fn damaged_archives() {
     write(&root.path().join("cut.tgz"), &packed[..packed.len() - 20]);
     let cut = open_path(&root.path().join("cut.tgz")).unwrap();
     assert_eq!((encoded(&cut, 1), cut.skipped.len()), (png(0), 1));
+}
+
+#[test]
+fn a_tar_cut_short_says_so_in_every_packing() {
+    let root = tempfile::tempdir().unwrap();
+    let members = [("a.png", png(1)), ("notes.txt", vec![b'x'; 5000]), ("b.png", png(2))];
+    let whole = tar_file(&members.iter().map(|(name, bytes)| (*name, &bytes[..])).collect::<Vec<_>>());
+    let cut = &whole[..4000];
+    for (name, bytes) in [("x.tar", cut.to_vec()), ("x.tgz", gzip(cut))] {
+        write(&root.path().join(name), bytes);
+        let collection = open_path(&root.path().join(name)).unwrap();
+        assert_eq!((ids(&collection).len(), collection.skipped.len()), (1, 1), "{name}");
+        assert!(collection.skipped[0].reason.contains("can't be read after this point"), "{name}");
+    }
+}
+
+#[test]
+fn a_second_name_of_a_member_is_a_picture_too() {
+    let root = tempfile::tempdir().unwrap();
+    let long = format!("{}/first.png", "d".repeat(150));
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, bytes) in [("a.png", png(1)), (&long, png(2))] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        archive.append_data(&mut header, name, &bytes[..]).unwrap();
+    }
+    for (name, target) in [("again.png", "a.png"), ("far.png", &long), ("lost.png", "nowhere.png")] {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Link);
+        header.set_size(0);
+        archive.append_link(&mut header, name, target).unwrap();
+    }
+    let path = root.path().join("x.tar");
+    write(&path, archive.into_inner().unwrap());
+    let collection = open_path(&path).unwrap();
+    assert_eq!(ids(&collection), ["a.png", long.as_str(), "again.png", "far.png"]);
+    assert_eq!((encoded(&collection, 2), encoded(&collection, 3)), (png(1), png(2)));
 }

@@ -89,7 +89,7 @@ fn a_gzip_bomb_is_inflated_no_further_than_its_header_says() {
     write(&path, gzip(&idx_file(8, &[1, 2, 2], &vec![0; 1 << 24])));
     assert!(error(&path).contains("20 bytes for 1 pictures of 2 x 2; found 21 bytes"), "{}", error(&path));
     write(&path, gzip(&idx_file(8, &[1, 1 << 12, 1 << 12], &vec![0; 1 << 24])));
-    let limited = open(&Input::Path(path), &Options { max_bytes: 1 << 20 }, &Silent);
+    let limited = open(&Input::Path(path), &Options { max_bytes: 1 << 20, ..Options::default() }, &Silent);
     assert!(matches!(limited, Err(SourceError::TooLarge { .. })));
 }
 
