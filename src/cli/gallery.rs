@@ -98,7 +98,6 @@ fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
             row.purity.map(|p| ("mostly", format!("{} ({})", row.class.as_deref().unwrap_or_default(), percent(p)))),
             row.silhouette.map(|s| ("silhouette", format!("{s:.3}"))),
             row.mean_distance.map(|d| ("mean distance", format!("{d:.3}"))),
-            Some(("share", percent(row.share))),
         ];
         Cluster {
             name: model.clusters[cluster].name.clone(),

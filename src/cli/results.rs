@@ -60,7 +60,7 @@ pub fn text(outcome: &Outcome<'_>) -> String {
     }
     text.push('\n');
     text += &scores(&evaluation.scores);
-    writeln!(text, "  scores {}", basis(outcome)).expect("a string takes all");
+    writeln!(text, "  (scores without classes are those {})", basis(outcome)).expect("a string takes all");
     text
 }
 

@@ -121,6 +121,11 @@ impl<'a> Images<'a> {
         }
     }
 
+    /// How many centroids a task should map at least: where they are their own images that costs nothing.
+    pub fn grain(&self) -> usize {
+        if self.are_rows() { usize::MAX } else { 1 }
+    }
+
     /// The image of a centroid.
     pub fn of<'v>(&self, vector: &'v [f32]) -> Image<'v> {
         let Some(projection) = &self.projection else { return Image { values: vector.into(), error: 0.0 } };

@@ -152,7 +152,8 @@ impl<D: Data<Elem = f32>> PredictInplace<ArrayBase<D, Ix2>, Array1<Option<usize>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distance::squared_euclidean;
+    use crate::cluster::Centroids;
+    use crate::distance::{dot, squared_euclidean};
     use ndarray::{Array2, array};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -186,6 +187,83 @@ mod tests {
                     let sum: f64 = members.iter().map(|&i| f64::from(x[[i, j]])).sum();
                     centroids[[c, j]] = (sum / members.len() as f64) as f32;
                 }
+            }
+        }
+    }
+
+    /// Rows of many kinds, some of them meant to make rounding tell: problem number `seed`.
+    fn problem(seed: u64) -> (Array2<f32>, usize) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (n, d) = (rng.random_range(1..600), rng.random_range(1..80));
+        let k = match seed % 5 {
+            0 => n,
+            1 => rng.random_range(1..=n.min(5)),
+            _ => rng.random_range(1..=n.min(130)),
+        };
+        let mut x = random(n, d, seed + 1000);
+        match seed % 7 {
+            0 => x.mapv_inplace(|v| (v * 3.0).round()), // ties and equal rows
+            1 => x.mapv_inplace(|v| v + 1e6),
+            2 => x.column_mut(0).fill(7.0),
+            3 => (0..n / 2).for_each(|i| {
+                let row = x.row(n - 1 - i).to_owned();
+                x.row_mut(i).assign(&row);
+            }),
+            4 => x.mapv_inplace(|v| v * 1e-18),
+            5 => x.mapv_inplace(|v| if v < 0.8 { 0.0 } else { v }),
+            // Heaps of rows, one after the other, far enough apart for bounds to rule others out.
+            _ => (0..n).for_each(|i| {
+                let heap = random(1, d, (i * 20 / n) as u64);
+                x.row_mut(i).zip_mut_with(&heap.row(0), |x, h| *x = 0.5 * *x + 3.0 * h);
+            }),
+        }
+        (x, k)
+    }
+
+    /// Every label is that of a plain loop over the centroids in f64, ties to the lowest, after any number of rounds.
+    fn assert_nearest(x: &Array2<f32>, params: KMeansParams, what: &str) {
+        for rounds in [1, 2, 4, 300] {
+            let fitted = fit(params.clone().n_restarts(1).tolerance(0.0).max_iterations(rounds), x).unwrap();
+            let Centroids { metric, centroids, blank } = &fitted.assigner;
+            for (i, row) in x.outer_iter().enumerate() {
+                let row = row.to_slice().unwrap();
+                if *metric == Metric::Cosine && row.iter().all(|v| *v == 0.0) {
+                    assert_eq!(fitted.labels[i], *blank);
+                    continue;
+                }
+                let distance = |c: usize| match metric {
+                    Metric::Euclidean => squared_euclidean(row, centroids.row(c).to_slice().unwrap()),
+                    Metric::Cosine => -dot(row, centroids.row(c).to_slice().unwrap()),
+                };
+                let own = distance(fitted.labels[i].unwrap());
+                for c in (0..centroids.nrows()).filter(|c| Some(*c) != *blank) {
+                    let close = if *metric == Metric::Cosine { 1e-12 * own.abs() } else { 0.0 };
+                    assert!(own <= distance(c) + close, "{what}: row {i} after {rounds} rounds");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_label_is_the_nearest_centroids() {
+        for seed in 0..200 {
+            let (x, k) = problem(seed);
+            let params = KMeansParams::new(k).init(if seed % 2 == 0 { Init::Random } else { Init::KMeansPlusPlus });
+            assert_nearest(&x, params, &format!("problem {seed}"));
+            assert_nearest(&x, KMeansParams::spherical(k).init(Init::Random), &format!("spherical problem {seed}"));
+        }
+    }
+
+    /// Enough rows of enough features for their images to be compared first.
+    #[test]
+    fn labels_are_exact_where_images_are_sieved() {
+        for (offset, noise) in [(0.0, 0.2), (1000.0, 0.2), (0.0, 0.0)] {
+            let (factors, mut x) = (random(4200, 12, 5), random(4200, 260, 6));
+            let directions = random(12, 260, 7);
+            x.zip_mut_with(&factors.dot(&directions), |x, &v| *x = *x * noise + v + offset);
+            for k in [3, 40, 150] {
+                assert_nearest(&x, KMeansParams::new(k), &format!("offset {offset}, noise {noise}, k {k}"));
+                assert_nearest(&x, KMeansParams::spherical(k), &format!("spherical, {offset}, {noise}, {k}"));
             }
         }
     }

@@ -128,6 +128,11 @@ fn iterate(
     Ok(Run { labels: bounds.labels, centroids, inertia, n_iterations, converged })
 }
 
+/// How many clusters a task takes if each costs `n_values`: waking a thread costs some thousands.
+fn grain(n_values: usize) -> usize {
+    (1 << 15) / n_values.clamp(1, 1 << 15)
+}
+
 /// How far each centroid moved. A centroid without a direction (by cosine) was no centroid before.
 fn shifts(old: &Array2<f32>, new: &Array2<f32>, metric: Metric) -> Vec<f64> {
     let pairs: Vec<_> = old.outer_iter().zip(new.outer_iter()).collect();
@@ -136,7 +141,7 @@ fn shifts(old: &Array2<f32>, new: &Array2<f32>, metric: Metric) -> Vec<f64> {
         let born = metric == Metric::Cosine && old.iter().all(|v| *v == 0.0) && new.iter().any(|v| *v != 0.0);
         if born { f64::INFINITY } else { squared_euclidean(old, new).sqrt() }
     };
-    pairs.par_iter().map(shift).collect()
+    pairs.par_iter().with_min_len(grain(old.ncols())).map(shift).collect()
 }
 
 /// How badly each row fits its centroid: the squared distance, by cosine 1 - cos.
@@ -171,7 +176,8 @@ impl Sums {
             changes[to].push((row, 1.0));
             self.counts[to] += 1;
         }
-        self.sums.axis_iter_mut(Axis(0)).into_par_iter().zip(changes).for_each(|(sum, changes)| {
+        let grain = grain(rows.n_features() * moves.len() / n_clusters);
+        self.sums.axis_iter_mut(Axis(0)).into_par_iter().zip(changes).with_min_len(grain).for_each(|(sum, changes)| {
             let sum = sum.into_slice().expect("sums are contiguous");
             for (row, sign) in changes {
                 add(sum, rows, row as usize, sign);
@@ -205,7 +211,8 @@ impl Sums {
             }
         }
         let mut means = old.clone();
-        means.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(c, mut mean)| {
+        let grain = grain(rows.n_features());
+        means.axis_iter_mut(Axis(0)).into_par_iter().enumerate().with_min_len(grain).for_each(|(c, mut mean)| {
             let (sum, count) = changed.get(&c).map_or((sum(c), self.counts[c]), |(sum, count)| (sum, *count));
             let scale = match rows.metric() {
                 Metric::Euclidean => count as f64,

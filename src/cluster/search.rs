@@ -127,7 +127,7 @@ impl<'a> Search<'a> {
     /// direction. `slots` holds their numbers, like ones together.
     pub fn new(rows: &'a Rows<'a>, images: &'a Images<'a>, centroids: &'a Array2<f32>, slots: &'a [u32]) -> Self {
         let values = |c: u32| centroids.row(c as usize).to_slice().expect("centroids are contiguous");
-        let mapped: Vec<_> = slots.par_iter().map(|&c| images.of(values(c))).collect();
+        let mapped: Vec<_> = slots.par_iter().with_min_len(images.grain()).map(|&c| images.of(values(c))).collect();
         let (mut longest, mut error) = (0f64, 0f64);
         let halves: Vec<f32> = slots
             .iter()
@@ -289,6 +289,9 @@ fn lowest(scores: &[f32], least: &[f32]) -> Option<usize> {
 
 /// Takes a slot out of consideration.
 fn take(slot: usize, scores: &mut [f32], least: &mut [f32]) {
+    if least[slot / PANEL] == f32::INFINITY {
+        return; // Not scored.
+    }
     let panel = &mut scores[slot / PANEL * PANEL..][..PANEL];
     if std::mem::replace(&mut panel[slot % PANEL], f32::INFINITY) <= least[slot / PANEL] {
         least[slot / PANEL] = panel.iter().copied().fold(f32::INFINITY, f32::min);
@@ -419,5 +422,28 @@ impl Block<'_, '_> {
         }
         (self.labels[i], self.upper[i]) = (own, upper);
         n_distances
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The scores of a panel that was not wanted are left over from other rows.
+    #[test]
+    fn what_was_not_scored_stays_out() {
+        let (mut scores, mut least) = (vec![0.0; 2 * PANEL], vec![f32::INFINITY, 0.0]);
+        take(3, &mut scores, &mut least);
+        assert_eq!(least, [f32::INFINITY, 0.0]);
+        take(PANEL + 3, &mut scores, &mut least);
+        scores[PANEL] = 5.0;
+        assert_eq!((scores[PANEL + 3], least[1], lowest(&scores, &least)), (f32::INFINITY, 0.0, Some(PANEL + 1)));
+    }
+
+    #[test]
+    fn rounding_goes_the_safe_way() {
+        for value in [0.1, 1.0, 1e-30, 12345.678, 1e30] {
+            assert!(f64::from(up(value)) >= value && f64::from(down(value)) <= value);
+        }
     }
 }

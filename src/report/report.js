@@ -126,7 +126,7 @@ window.alike = (() => {
     const screenX = (point) => x[point] * view.zoom + view.x;
     const screenY = (point) => height - (y[point] * view.zoom + view.y);
     const radius = () => {
-      const crowd = Math.sqrt((width * height) / n) / 9;
+      const crowd = Math.sqrt((width * height) / n) / 6;
       return Math.min(7, Math.max(1, Math.min(4, crowd)) * (view.zoom / fitted) ** 0.35);
     };
 

@@ -66,7 +66,7 @@ pub fn is_embeddings(path: &Path) -> bool {
     Format::of(path).is_some()
 }
 
-/// Refuses a name that [`write`] would refuse, before any work.
+/// Refuses a name that [`write()`] would refuse, before any work.
 ///
 /// # Errors
 /// [`FilesError::Extension`].
