@@ -15,7 +15,7 @@ pub const BLOCK_ROWS: usize = 256;
 /// assert_eq!(alike::distance::squared_euclidean(&[0.0, 3.0], &[4.0, 0.0]), 25.0);
 /// ```
 pub fn squared_euclidean(a: &[f32], b: &[f32]) -> f64 {
-    folded(a, b, |x, y| (x - y) * (x - y))
+    fold::<SQUARES>(a, b)
 }
 
 /// Inner product; O(n_features).
@@ -23,7 +23,7 @@ pub fn squared_euclidean(a: &[f32], b: &[f32]) -> f64 {
 /// # Panics
 /// If the lengths differ.
 pub fn dot(a: &[f32], b: &[f32]) -> f64 {
-    folded(a, b, |x, y| x * y)
+    fold::<PRODUCTS>(a, b)
 }
 
 /// Squared euclidean norm of a row.
@@ -33,25 +33,48 @@ pub fn squared_norm(a: &[f32]) -> f64 {
 
 /// Terms that are summed side by side.
 const LANES: usize = 16;
+/// The terms of a [`Fold`].
+const SQUARES: bool = true;
+const PRODUCTS: bool = false;
 
-/// Sums `term` over pairs in sixteen lanes, which the compiler turns into the machine's widest vector code. The order of
-/// the sum, and so its bits, are the same on every machine.
-fn folded(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+fn fold<const TERMS: bool>(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len(), "rows of different length");
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut lanes = [0f64; LANES];
-            let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-            for (x, y) in a.iter().zip(b) {
-                for lane in 0..LANES {
-                    lanes[lane] += term(x[lane].into(), y[lane].into());
-                }
+    pulp::Arch::new().dispatch(Fold::<TERMS>(a, b))
+}
+
+/// The sum of squared differences or of products, in sixteen lanes, which the compiler turns into the machine's widest
+/// vector code. The order of the sum, and so its bits, are the same on every machine.
+struct Fold<'a, const TERMS: bool>(&'a [f32], &'a [f32]);
+
+impl<const TERMS: bool> pulp::WithSimd for Fold<'_, TERMS> {
+    type Output = f64;
+
+    // Plain loops: closures and iterators would be compiled for the least machine.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> f64 {
+        let Self(a, b) = self;
+        let mut lanes = [0f64; LANES];
+        let whole = a.len() / LANES * LANES;
+        let mut at = 0;
+        while at < whole {
+            let (x, y) = (&a[at..at + LANES], &b[at..at + LANES]);
+            for lane in 0..LANES {
+                let (x, y) = (x[lane] as f64, y[lane] as f64);
+                lanes[lane] += if TERMS { (x - y) * (x - y) } else { x * y };
             }
-            let tail: f64 = a_rest.iter().zip(b_rest).map(|(&x, &y)| term(x.into(), y.into())).sum();
-            lanes.iter().sum::<f64>() + tail
-        },
-    )
+            at += LANES;
+        }
+        let mut sum = 0.0;
+        for i in whole..a.len() {
+            let (x, y) = (a[i] as f64, b[i] as f64);
+            sum += if TERMS { (x - y) * (x - y) } else { x * y };
+        }
+        for lane in 0..LANES {
+            sum += lanes[lane];
+        }
+        sum
+    }
 }
 
 /// The squared norm of every row.

@@ -38,6 +38,7 @@ pub fn json(outcome: &Outcome<'_>, n_features: usize, seconds: Option<&EmbedSeco
         "inertia": clustering.inertia,
         "iterations": clustering.n_iterations,
         "converged": clustering.converged,
+        "work": clustering.work,
         "sweep": outcome.fitted.sweep,
         "scores": evaluation.scores,
         "seconds": {

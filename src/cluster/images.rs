@@ -121,17 +121,20 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// How many centroids a task should map at least: where they are their own images that costs nothing.
-    pub fn grain(&self) -> usize {
-        if self.are_rows() { usize::MAX } else { 1 }
-    }
-
-    /// The image of a centroid.
-    pub fn of<'v>(&self, vector: &'v [f32]) -> Image<'v> {
-        let Some(projection) = &self.projection else { return Image { values: vector.into(), error: 0.0 } };
-        let (mut values, mut length, mut error) = (vec![0.0; WIDTH], [0.0], [0.0]);
-        projection.map(std::iter::once((vector, 1.0)), &mut values, &mut length, &mut error, &mut Vec::new());
-        Image { values: values.into(), error: error[0].into() }
+    /// The images of centroids.
+    pub fn of<'v>(&self, vectors: &[&'v [f32]]) -> Vec<Image<'v>> {
+        let Some(projection) = &self.projection else {
+            return vectors.iter().map(|&vector| Image { values: vector.into(), error: 0.0 }).collect();
+        };
+        let map = |vectors: &[&'v [f32]]| {
+            let n = vectors.len();
+            let (mut values, mut lengths, mut errors) = (vec![0.0; n * WIDTH], vec![0.0; n], vec![0.0; n]);
+            let rows = vectors.iter().map(|&vector| (vector, 1.0));
+            projection.map(rows, &mut values, &mut lengths, &mut errors, &mut Vec::new());
+            let images = values.chunks_exact(WIDTH).zip(errors);
+            images.map(|(values, error)| Image { values: values.to_vec().into(), error: error.into() }).collect()
+        };
+        vectors.par_chunks(BATCH).flat_map_iter(|vectors| -> Vec<Image<'v>> { map(vectors) }).collect()
     }
 }
 

@@ -47,9 +47,10 @@ pub(super) fn pack<'a>(rows: impl Iterator<Item = (&'a [f32], f32)>, n_features:
         if i.is_multiple_of(TILE) {
             tiles.resize(tiles.len() + TILE * n_features, 0.0);
         }
-        let tile = &mut tiles[i / TILE * TILE * n_features..];
-        let lane = tile.iter_mut().skip(i % TILE).step_by(TILE);
-        lane.zip(row).for_each(|(to, &value)| *to = scale * value);
+        let tile = tiles[i / TILE * TILE * n_features..].as_chunks_mut::<TILE>().0;
+        for (values, &value) in tile.iter_mut().zip(row) {
+            values[i % TILE] = scale * value;
+        }
     }
 }
 
@@ -76,33 +77,36 @@ impl WithSimd for Scores<'_> {
 }
 
 impl Scores<'_> {
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, simd: S) {
         let Self { tiles, panels, wanted, scores, least } = self;
-        let n_panels = panels.n_panels();
+        let (n_panels, n_features) = (panels.n_panels(), panels.n_features);
         least.fill(f32::INFINITY);
-        let size = panels.n_features * PANEL;
+        let size = n_features * PANEL;
         for p in 0..n_panels {
             let (panel, halves) = (&panels.values[p * size..][..size], &panels.half_norms[p * PANEL..][..PANEL]);
             let halves = S::as_simd_f32s(halves).0;
-            for (t, tile) in tiles.chunks_exact(panels.n_features * TILE).enumerate() {
+            for (t, tile) in tiles.chunks_exact(n_features * TILE).enumerate() {
                 if !wanted[t * n_panels + p] {
                     continue;
                 }
                 for first in (0..TILE).step_by(ROWS) {
                     for v in (0..halves.len()).step_by(2) {
                         let mut products = [[simd.splat_f32s(0.0); 2]; ROWS];
-                        for (panel, tile) in panel.chunks_exact(PANEL).zip(tile.chunks_exact(TILE)) {
-                            let panel = S::as_simd_f32s(panel).0;
+                        // Plain loops: products that an iterator hands out don't stay in registers.
+                        for j in 0..n_features {
+                            let panel = S::as_simd_f32s(&panel[j * PANEL..][..PANEL]).0;
                             let (left, right) = (panel[v], panel[v + 1]);
-                            for (product, &value) in products.iter_mut().zip(&tile[first..first + ROWS]) {
-                                let value = simd.splat_f32s(value);
-                                product[0] = simd.mul_add_e_f32s(value, left, product[0]);
-                                product[1] = simd.mul_add_e_f32s(value, right, product[1]);
+                            let values = &tile[j * TILE + first..][..ROWS];
+                            for r in 0..ROWS {
+                                let value = simd.splat_f32s(values[r]);
+                                products[r][0] = simd.mul_add_e_f32s(value, left, products[r][0]);
+                                products[r][1] = simd.mul_add_e_f32s(value, right, products[r][1]);
                             }
                         }
-                        for (r, product) in products.iter().enumerate() {
-                            let row = t * TILE + first + r;
+                        for r in 0..ROWS {
+                            let (product, row) = (products[r], t * TILE + first + r);
                             let out = &mut scores[(row * n_panels + p) * PANEL..][..PANEL];
                             let out = S::as_mut_simd_f32s(out).0;
                             out[v] = simd.sub_f32s(halves[v], product[0]);

@@ -26,6 +26,7 @@ struct Run {
     inertia: f64,
     n_iterations: usize,
     converged: bool,
+    work: Work,
 }
 
 /// The best of the restarts, its empty clusters dropped and the others numbered by falling size.
@@ -97,8 +98,7 @@ fn iterate(
     let mut work = Work::default();
     let mut assign = |bounds: &mut Bounds, centroids: &Array2<f32>| {
         let (moves, more) = Search::new(rows, images, centroids, &slots).update(bounds);
-        work.images += more.images;
-        work.distances += more.distances;
+        work += more;
         moves
     };
     let (mut n_iterations, mut converged) = (0, false);
@@ -125,7 +125,7 @@ fn iterate(
     // Centroids may have moved after the last assignment.
     assign(&mut bounds, &centroids);
     let inertia = misfits(rows, &bounds.labels, &centroids).iter().sum();
-    Ok(Run { labels: bounds.labels, centroids, inertia, n_iterations, converged })
+    Ok(Run { labels: bounds.labels, centroids, inertia, n_iterations, converged, work })
 }
 
 /// How many clusters a task takes if each costs `n_values`: waking a thread costs some thousands.
@@ -274,5 +274,6 @@ fn by_size(rows: &Rows<'_>, run: Run) -> Clustering {
         inertia: run.inertia,
         n_iterations: run.n_iterations,
         converged: run.converged,
+        work: run.work,
     }
 }

@@ -15,6 +15,7 @@ mod seeding;
 
 pub use assigner::{Assignment, Centroids, Metric};
 pub use kmeans::{KMeans, KMeansParams, KMeansValidParams};
+pub use search::Work;
 pub use seeding::Init;
 
 use crate::collection::ClusterId;
@@ -42,6 +43,8 @@ pub struct Clustering {
     pub n_iterations: usize,
     /// Whether that start converged before the limit.
     pub converged: bool,
+    /// What its rounds had to look at.
+    pub work: Work,
 }
 
 impl Clustering {

@@ -80,25 +80,32 @@ impl Bounds {
             })
             .collect();
         let lower = self.lower.par_chunks_mut(self.n_groups);
-        self.upper.par_iter_mut().zip(lower).zip(&self.labels).with_min_len(BLOCK).for_each(
-            |((upper, lower), &label)| {
-                let shift = shifts.get(label as usize).copied().unwrap_or(0.0);
-                *upper = (*upper + shift).next_up();
-                for (lower, &(most, first, second)) in lower.iter_mut().zip(&farthest) {
-                    *lower = (*lower - if most == label { second } else { first }).next_down();
-                }
-            },
-        );
+        let rows = self.upper.par_iter_mut().zip(lower).zip(&self.labels).with_min_len(BLOCK);
+        rows.for_each(|((upper, lower), &label)| {
+            let shift = shifts.get(label as usize).copied().unwrap_or(0.0);
+            *upper = (*upper + shift).next_up();
+            for (lower, &(most, first, second)) in lower.iter_mut().zip(&farthest) {
+                *lower = (*lower - if most == label { second } else { first }).next_down();
+            }
+        });
     }
 }
 
-/// What a round had to look at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Work {
-    /// Pairs of row and centroid compared by their images.
-    pub images: u64,
-    /// Pairs whose distance was computed.
+/// What a search had to look at, of the n_samples x n_clusters pairs of a plain round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Work {
+    /// Pairs compared by their images, or by f32 products of the rows themselves. They come in tiles of 12 rows and 32
+    /// centroids, so there may be more than the pairs there are.
+    pub compared: u64,
+    /// Pairs whose distance was computed in f64.
     pub distances: u64,
+}
+
+impl std::ops::AddAssign for Work {
+    fn add_assign(&mut self, more: Self) {
+        self.compared += more.compared;
+        self.distances += more.distances;
+    }
 }
 
 /// A row that changed its cluster; `from` is `u32::MAX` if it had none.
@@ -127,7 +134,7 @@ impl<'a> Search<'a> {
     /// direction. `slots` holds their numbers, like ones together.
     pub fn new(rows: &'a Rows<'a>, images: &'a Images<'a>, centroids: &'a Array2<f32>, slots: &'a [u32]) -> Self {
         let values = |c: u32| centroids.row(c as usize).to_slice().expect("centroids are contiguous");
-        let mapped: Vec<_> = slots.par_iter().with_min_len(images.grain()).map(|&c| images.of(values(c))).collect();
+        let mapped = images.of(&slots.iter().map(|&c| values(c)).collect::<Vec<_>>());
         let (mut longest, mut error) = (0f64, 0f64);
         let halves: Vec<f32> = slots
             .iter()
@@ -167,8 +174,7 @@ impl<'a> Search<'a> {
         let mut moves = Vec::with_capacity(blocks.iter().map(|(moves, _)| moves.len()).sum());
         for (block, more) in blocks {
             moves.extend(block);
-            work.images += more.images;
-            work.distances += more.distances;
+            work += more;
         }
         (moves, work)
     }
@@ -321,9 +327,9 @@ impl Block<'_, '_> {
     fn update(mut self) -> (Vec<Move>, Work) {
         let (mut moves, mut work) = (Vec::new(), Work::default());
         let search = self.search;
-        let (n_panels, n_features) = (search.panels.n_panels(), search.rows.n_features());
+        let n_panels = search.panels.n_panels();
         // The distance to the own centroid costs n_features terms, the images of all of them so many more.
-        let tighten = search.images.width() * n_panels * PANEL > 2 * n_features;
+        let tighten = search.images.width() * n_panels * PANEL > 2 * search.rows.n_features();
         let mut active: Vec<(usize, Option<f64>)> = Vec::with_capacity(self.labels.len());
         for i in 0..self.labels.len() {
             if search.rows.is_blank(self.first + i) || self.upper[i] < self.nearest_other(i) {
@@ -346,7 +352,7 @@ impl Block<'_, '_> {
             for tile in chunk.chunks(TILE) {
                 wanted.extend((0..n_panels).map(|p| tile.iter().any(|&(i, _)| self.group(i, p) <= self.upper[i])));
             }
-            work.images += (wanted.iter().filter(|wanted| **wanted).count() * TILE * PANEL) as u64;
+            work.compared += (wanted.iter().filter(|wanted| **wanted).count() * TILE * PANEL) as u64;
             let first = self.first;
             search.score(chunk.iter().map(|(i, _)| first + i), &wanted, self.scratch);
             for (at, &(i, own)) in chunk.iter().enumerate() {
