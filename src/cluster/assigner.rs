@@ -56,8 +56,7 @@ impl Centroids {
         let x = x.view();
         let rows = Rows::new(&x, self.metric);
         let images = Images::identity(&rows);
-        let slots: Vec<u32> = (0..self.centroids.nrows() as u32).collect();
-        let found = Search::new(&rows, &images, &self.centroids, &slots).two_nearest();
+        let found = Search::new(&rows, &images, &self.centroids).two_nearest();
         let distance = |squared: f64| match self.metric {
             Metric::Euclidean => squared.sqrt(),
             Metric::Cosine => squared / 2.0,

@@ -6,7 +6,7 @@
 //! equal. (The bound by partial distance and rest is that of Bottesch et al., ICML 2016, there with blocks of
 //! features.)
 
-use super::kernel::{PANEL, Panels, Scores, TILE, pack};
+use super::kernel::{HALF_ULP, PANEL, Panels, Scores, TILE, pack};
 use super::rows::Rows;
 use super::{ClusterError, Metric};
 use crate::distance::squared_norm;
@@ -30,7 +30,6 @@ const MIN_SHARE: f64 = 0.7;
 const CHUNK: usize = 112;
 /// Rows mapped at a time.
 const BATCH: usize = 4 * TILE;
-const HALF_ULP: f64 = (f32::EPSILON / 2.0) as f64;
 
 /// The images of rows; or the rows themselves, where mapping them would not pay.
 pub(super) struct Images<'a> {
@@ -60,7 +59,7 @@ impl<'a> Images<'a> {
     /// # Errors
     /// If interrupted.
     pub fn new(rows: &'a Rows<'a>, reporter: &dyn Reporter) -> Result<Self, ClusterError> {
-        let mut images = Self { rows, projection: None, values: vec![], lengths: vec![], errors: vec![] };
+        let mut images = Self::identity(rows);
         if rows.len() < MIN_ROWS || rows.n_features() < MIN_FEATURES {
             return Ok(images);
         }
@@ -161,7 +160,7 @@ impl Projection {
         let basis = basis.reversed_axes().as_standard_layout().into_owned();
         let chunk = |from: usize| {
             let to = d.min(from + CHUNK);
-            let directions = basis.outer_iter().map(|q| (q.to_slice().map_or(&[][..], |q| &q[from..to]), 0.0));
+            let directions = basis.outer_iter().map(|q| (&q.to_slice().expect("in standard layout")[from..to], 0.0));
             Panels::new(to - from, directions)
         };
         let chunks = (0..d).step_by(CHUNK).map(chunk).collect();
@@ -191,14 +190,7 @@ impl Projection {
         for (panels, from) in self.chunks.iter().zip((0..d).step_by(CHUNK)) {
             let to = d.min(from + CHUNK);
             pack(centred.chunks_exact(d).map(|row| (&row[from..to], 1.0)), to - from, &mut tiles);
-            let wanted = vec![true; n_rows.div_ceil(TILE) * n_panels];
-            pulp::Arch::new().dispatch(Scores {
-                tiles: &tiles,
-                panels,
-                wanted: &wanted,
-                scores: &mut scores,
-                least: &mut least,
-            });
+            pulp::Arch::new().dispatch(Scores { tiles: &tiles, panels, scores: &mut scores, least: &mut least });
             // Scores of directions of half-length 0 are products with the opposite sign.
             heads.iter_mut().zip(&scores).for_each(|(sum, &score)| *sum -= f64::from(score));
         }

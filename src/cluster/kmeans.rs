@@ -201,7 +201,7 @@ mod tests {
             _ => rng.random_range(1..=n.min(130)),
         };
         let mut x = random(n, d, seed + 1000);
-        match seed % 7 {
+        match seed % 9 {
             0 => x.mapv_inplace(|v| (v * 3.0).round()), // ties and equal rows
             1 => x.mapv_inplace(|v| v + 1e6),
             2 => x.column_mut(0).fill(7.0),
@@ -210,7 +210,9 @@ mod tests {
                 x.row_mut(i).assign(&row);
             }),
             4 => x.mapv_inplace(|v| v * 1e-18),
-            5 => x.mapv_inplace(|v| if v < 0.8 { 0.0 } else { v }),
+            5 => x.mapv_inplace(|v| v * 1e25),  // beyond f32 when squared
+            6 => x.mapv_inplace(|v| v * 1e-22), // and below
+            7 => x.mapv_inplace(|v| if v < 0.8 { 0.0 } else { v }),
             // Heaps of rows, one after the other, far enough apart for bounds to rule others out.
             _ => (0..n).for_each(|i| {
                 let heap = random(1, d, (i * 20 / n) as u64);

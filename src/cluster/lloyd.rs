@@ -92,12 +92,11 @@ fn iterate(
     settings: &KMeansValidParams,
     reporter: &dyn Reporter,
 ) -> Result<Run, ClusterError> {
-    let slots: Vec<u32> = (0..centroids.nrows() as u32).collect();
-    let mut bounds = Bounds::new(rows.len(), centroids.nrows(), images);
+    let mut bounds = Bounds::new(rows.len());
     let mut sums = Sums::new(centroids.dim());
     let mut work = Work::default();
     let mut assign = |bounds: &mut Bounds, centroids: &Array2<f32>| {
-        let (moves, more) = Search::new(rows, images, centroids, &slots).update(bounds);
+        let (moves, more) = Search::new(rows, images, centroids).update(bounds);
         work += more;
         moves
     };
@@ -115,7 +114,7 @@ fn iterate(
         let moved = sums.means(rows, &bounds.labels, &centroids);
         let shifts = shifts(&centroids, &moved, settings.metric);
         let shift: f64 = shifts.iter().map(|s| s * s).sum();
-        bounds.widen(&shifts, &slots);
+        bounds.widen(&shifts);
         centroids = moved;
         if settings.tolerance > 0.0 && shift <= enough {
             converged = true;
