@@ -48,7 +48,11 @@ pub fn open(args: &InputArgs, out: Option<&Path>, reporter: &dyn Reporter) -> an
 pub fn check_results(input: &Path, from: &[&Path], results: &[&Path]) -> anyhow::Result<()> {
     for (at, result) in results.iter().enumerate() {
         check_writable(result)?;
-        let same = |other: &Path| same_file::is_same_file(result, other).unwrap_or(*result == other);
+        // A pipe is no file, and opening it could wait forever.
+        let same = |other: &Path| match other.is_file() && result.is_file() {
+            true => same_file::is_same_file(result, other).unwrap_or(false),
+            false => *result == other,
+        };
         let within = |directory: &Path| {
             let parent = result.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let above = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
@@ -56,7 +60,7 @@ pub fn check_results(input: &Path, from: &[&Path], results: &[&Path]) -> anyhow:
         };
         let problem = if results[..at].iter().any(|other| same(other)) {
             "is to hold two results".to_owned()
-        } else if from.iter().any(|other| same(other)) || result.exists() && same(input) {
+        } else if same(input) || from.iter().any(|other| same(other)) {
             "is read by this command".to_owned()
         } else if within(input) {
             format!("lies in {}, whose files are never changed", input.display())

@@ -89,8 +89,10 @@ fn sort(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Resu
     let outcome = pipeline::run(job.embedded.embeddings.view(), &params, &context, printer)?;
     printer.check()?;
     if !args.dry_run {
-        // Nothing of an earlier result goes before it is known that the new one can take its place.
-        arrange::check(&arrange::plan(job.placements(&outcome), args.mode.into(), &[])?, output)?;
+        if *output.state() != State::Fresh {
+            // Nothing of an earlier result goes before it is known that the new one can take its place.
+            arrange::check(&arrange::plan(job.placements(&outcome), args.mode.into(), &[])?, output)?;
+        }
         clear(output, printer)?;
     }
     let plan = arrange::plan(job.placements(&outcome), args.mode.into(), &output.taken()?)?;

@@ -1,6 +1,6 @@
 //! A list of paths.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::disk::is_picture;
 use super::names::os_string;
@@ -20,12 +20,13 @@ pub fn open(bytes: &[u8], options: &Options, reporter: &dyn Reporter) -> Result<
         if path.is_empty() {
             continue;
         }
-        let file = os_string(path);
-        match is_picture(Path::new(&file)) {
-            _ if options.excludes(Path::new(&file)) => ignored += 1,
-            Ok(false) => ignored += 1,
-            // What can't be read is reported with the rest.
-            Ok(true) | Err(_) => rows.push(Row { path: path.to_vec(), label: None, extra: Vec::new() }),
+        let file = PathBuf::from(os_string(path));
+        let excluded = || options.exclude.is_some() && file.canonicalize().is_ok_and(|file| options.excludes(&file));
+        // What can't be read is reported with the rest.
+        if is_picture(&file).unwrap_or(true) && !excluded() {
+            rows.push(Row { path: path.to_vec(), label: None, extra: Vec::new() });
+        } else {
+            ignored += 1;
         }
     }
     let collection = from_rows(rows, Path::new(""), Vec::new(), options, reporter)?;

@@ -143,12 +143,13 @@ pub fn from_rows(
         }
         let id = id(&row.path);
         let path = directory.join(os_string(&row.path));
-        if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
-            left_out.push(skipped(id, "it is listed more than once: the first row counts"));
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if options.excludes(&real) {
+            left_out.push(skipped(id, "it lies in the output: a copy is not sorted again"));
             continue;
         }
-        if options.excludes(&path) {
-            left_out.push(skipped(id, "it lies in the output: a copy is not sorted again"));
+        if !seen.insert(real) {
+            left_out.push(skipped(id, "it is listed more than once: the first row counts"));
             continue;
         }
         match disk::item(id.clone(), &path) {

@@ -38,6 +38,24 @@ fn csv_with_labels_and_other_columns() {
     assert!(error(&path).contains("no columns"));
 }
 
+#[cfg(unix)]
+#[test]
+fn files_of_the_output_are_no_images_of_a_list_or_table() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    write(&at("in/a.png"), png(1));
+    write(&at("out/c/a.png"), png(1));
+    std::os::unix::fs::symlink(at("out"), at("alias")).unwrap();
+    let options = Options { exclude: Some(at("out").canonicalize().unwrap()), ..Options::default() };
+    let names = ["in/a.png", "out/c/a.png", "alias/c/a.png"].map(|name| at(name).display().to_string());
+    let list = open(&Input::List(names.join("\n").into_bytes()), &options, &Silent).unwrap();
+    assert_eq!((ids(&list), list.ignored, list.skipped.len()), (vec![names[0].as_str()], 2, 0));
+    write(&at("t.csv"), format!("path\n{}\n", names.join("\n")));
+    let table = open(&Input::Path(at("t.csv")), &options, &Silent).unwrap();
+    assert_eq!((ids(&table).len(), table.skipped.len()), (1, 2));
+    assert!(table.skipped.iter().all(|skipped| skipped.reason.contains("lies in the output")));
+}
+
 fn parquet_file(path: &Path, schema: &str, rows: &[(&str, &str, i32)]) {
     use parquet::data_type::{ByteArray, ByteArrayType, Int32Type};
     use parquet::file::writer::SerializedFileWriter;
