@@ -282,4 +282,21 @@ mod tests {
         assert_eq!((meta.modified()?, meta.accessed()?, meta.permissions().mode() & 0o777), (old, old, 0o440));
         Ok(())
     }
+
+    /// On a file system that has them.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_copy_keeps_extended_attributes() -> io::Result<()> {
+        use rustix::fs::{XattrFlags, getxattr, setxattr};
+        let dir = tempfile::tempdir()?;
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        fs::write(&a, "a")?;
+        if setxattr(&a, "user.xdg.tags", b"holiday", XattrFlags::empty()).is_ok() {
+            copy(&a, &b)?;
+            let mut value = [0; 100];
+            let length = getxattr(&b, "user.xdg.tags", &mut value)?;
+            assert_eq!(&value[..length], b"holiday");
+        }
+        Ok(())
+    }
 }

@@ -168,6 +168,7 @@ fn hostile_npy_headers() {
         (npy_file("|u1", "False", "(9,)", &[0; 9]), "|u1 of shape [9]"),
         (npy_file("|u1", "False", &nested, &[]), "nested lists"),
         (npy_file("|u1", "{{{{{{{{{{{{{{{{{{{{{{{{{{{{", "(2, 2, 2)", &[]), "nested lists"),
+        (npy_file("|u1", "{1: 2}", "(2, 2, 2)", &[]), "nested lists"),
         (endless, "one of 4294967295 bytes"),
         (b"\x93NUMPY\x01\x00\x00\x00".to_vec(), "expected the header of a .npy file"),
         (b"text".to_vec(), "the end of the file"),
