@@ -4,9 +4,11 @@
 
 mod embeddings;
 mod labels;
+mod sparse;
 
 pub use embeddings::{Embeddings, EmbeddingsError};
 pub use labels::{ClusterId, Labels, Truth};
+pub use sparse::Csr;
 
 use serde::{Deserialize, Serialize};
 
