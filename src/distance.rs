@@ -1,5 +1,7 @@
 //! Distances and norms of f32 rows, summed in f64 in a fixed order, and the product of blocks of rows.
 
+pub mod sparse;
+
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 

@@ -3,8 +3,9 @@
 use super::images::Images;
 use super::rows::Rows;
 use super::search::Search;
-use crate::collection::ClusterId;
-use ndarray::{Array2, ArrayView2};
+use super::sparse;
+use crate::collection::{ClusterId, Features};
+use ndarray::Array2;
 
 /// How near a row is to a centroid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -40,7 +41,8 @@ pub struct Assignment {
 }
 
 impl Centroids {
-    /// The cluster, distance and confidence of each row of `x`, shape (n_samples, n_features). O(n k d).
+    /// The cluster, distance and confidence of each row of `x`, shape (n_samples, n_features), dense or sparse. O(n k d),
+    /// or O(k) for each value of sparse rows.
     ///
     /// # Panics
     /// If the number of features differs from the centroids'.
@@ -51,24 +53,32 @@ impl Centroids {
     /// let a = &c.assign(ndarray::array![[2.0f32]].view())[0];
     /// assert_eq!((a.cluster, a.distance, a.confidence), (Some(0), 2.0, Some(0.75)));
     /// ```
-    pub fn assign(&self, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
+    pub fn assign<'a>(&self, x: impl Into<Features<'a>>) -> Vec<Assignment> {
+        let x = match x.into() {
+            Features::Sparse(x) => return sparse::assign(&x, self),
+            Features::Dense(x) => x,
+        };
         let x = x.as_standard_layout();
         let x = x.view();
         let rows = Rows::new(&x, self.metric);
         let images = Images::identity(&rows);
         let found = Search::new(&rows, &images, &self.centroids).two_nearest();
+        found.into_iter().map(|found| self.assignment(found)).collect()
+    }
+
+    /// What the nearest and the next nearest centroid and their squared distances say of a row.
+    pub(super) fn assignment(&self, [nearest, next]: [Option<(f64, ClusterId)>; 2]) -> Assignment {
         let distance = |squared: f64| match self.metric {
             Metric::Euclidean => squared.sqrt(),
             Metric::Cosine => squared / 2.0,
         };
-        let assignment = |[nearest, next]: [Option<(f64, ClusterId)>; 2]| match nearest {
+        match nearest {
             None => Assignment { cluster: self.blank, distance: 0.0, confidence: None },
             Some((squared, cluster)) => {
                 let (own, next) = (distance(squared), next.map(|(squared, _)| distance(squared)));
                 let confidence = next.map(|next| if next > 0.0 { (next - own) / next } else { 0.0 });
                 Assignment { cluster: Some(cluster), distance: own, confidence }
             }
-        };
-        found.into_iter().map(assignment).collect()
+        }
     }
 }

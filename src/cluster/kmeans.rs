@@ -1,6 +1,7 @@
 //! k-means and spherical k-means as linfa sees them: unchecked parameters, checked parameters, fitted model.
 
-use super::{ClusterError, Clustering, Init, Metric, lloyd};
+use super::{ClusterError, Clustering, Init, Metric, lloyd, sparse};
+use crate::collection::Csr;
 use crate::progress::{Reporter, Silent};
 use linfa::ParamGuard;
 use linfa::dataset::DatasetBase;
@@ -123,6 +124,24 @@ impl KMeansValidParams {
     /// More clusters than rows, a start of the wrong shape, values that are not finite, or an interruption.
     pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
         lloyd::fit(x, self, reporter)
+    }
+
+    /// Fits sparse rows, without ever making them dense: a round costs O(k) for each of their values. Memory beyond the
+    /// rows: 24 bytes for each value of a centroid.
+    ///
+    /// # Errors
+    /// As [`fit_rows`](Self::fit_rows).
+    ///
+    /// ```
+    /// use alike::{cluster::KMeansParams, collection::Csr, progress::Silent};
+    /// use linfa::ParamGuard;
+    /// let x = Csr::new((3, 900), vec![0, 1, 2, 4], vec![7, 7, 5, 800], vec![1.0, 2.0, 1.0, 1.0]);
+    /// let fitted = KMeansParams::spherical(2).check()?.fit_sparse(&x, &Silent)?;
+    /// assert_eq!(fitted.labels, [Some(0), Some(0), Some(1)]);
+    /// # Ok::<(), alike::cluster::ClusterError>(())
+    /// ```
+    pub fn fit_sparse(&self, x: &Csr, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
+        sparse::fit(x, self, reporter)
     }
 }
 

@@ -20,13 +20,14 @@ use std::collections::BTreeMap;
 /// Rows that are summed one after the other. Fixed, so that sums don't depend on the number of threads.
 const STRIPE: usize = 4096;
 
-struct Run {
-    labels: Vec<u32>,
-    centroids: Array2<f32>,
-    inertia: f64,
-    n_iterations: usize,
-    converged: bool,
-    work: Work,
+/// What one start has come to.
+pub(super) struct Run {
+    pub labels: Vec<u32>,
+    pub centroids: Array2<f32>,
+    pub inertia: f64,
+    pub n_iterations: usize,
+    pub converged: bool,
+    pub work: Work,
 }
 
 /// The best of the restarts, its empty clusters dropped and the others numbered by falling size.
@@ -56,7 +57,7 @@ pub(super) fn fit(
             best = Some(run);
         }
     }
-    Ok(by_size(&rows, best.expect("at least one restart")))
+    Ok(by_size(settings.metric, |i| rows.is_blank(i), best.expect("at least one restart")))
 }
 
 fn start(
@@ -75,14 +76,19 @@ fn start(
         Init::KMeansPlusPlus => seeding::plus_plus(rows, n_clusters, rng),
     };
     if settings.metric == Metric::Cosine {
-        centroids.outer_iter_mut().for_each(|mut c| {
-            let norm = c.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-            if norm > 0.0 {
-                c.mapv_inplace(|v| (f64::from(v) / norm) as f32);
-            }
-        });
+        normalise(&mut centroids);
     }
     Ok(centroids)
+}
+
+/// Gives every row that has a direction unit length.
+pub(super) fn normalise(centroids: &mut Array2<f32>) {
+    centroids.outer_iter_mut().for_each(|mut c| {
+        let norm = c.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+        if norm > 0.0 {
+            c.mapv_inplace(|v| (f64::from(v) / norm) as f32);
+        }
+    });
 }
 
 fn iterate(
@@ -250,10 +256,11 @@ fn mean_variance(rows: &Rows<'_>) -> f64 {
     (squares / n - of_mean).max(0.0) / rows.n_features().max(1) as f64
 }
 
-fn by_size(rows: &Rows<'_>, run: Run) -> Clustering {
-    let k = run.centroids.nrows();
+/// Drops empty clusters and numbers the others by falling size, ties by first member; blank rows are one of them.
+pub(super) fn by_size(metric: Metric, is_blank: impl Fn(usize) -> bool, run: Run) -> Clustering {
+    let (k, n_features) = run.centroids.dim();
     // One more than the centroids: blank rows, which have no direction.
-    let group = |i: usize| if rows.is_blank(i) { k } else { run.labels[i] as usize };
+    let group = |i: usize| if is_blank(i) { k } else { run.labels[i] as usize };
     let (mut sizes, mut first) = (vec![0usize; k + 1], vec![usize::MAX; k + 1]);
     for i in 0..run.labels.len() {
         sizes[group(i)] += 1;
@@ -263,13 +270,13 @@ fn by_size(rows: &Rows<'_>, run: Run) -> Clustering {
     order.sort_by_key(|&c| (std::cmp::Reverse(sizes[c]), first[c]));
     let mut place = vec![None; k + 1];
     order.iter().enumerate().for_each(|(new, &old)| place[old] = Some(new));
-    let mut centroids = Array2::zeros((order.len(), rows.n_features()));
+    let mut centroids = Array2::zeros((order.len(), n_features));
     for (mut row, &old) in centroids.axis_iter_mut(Axis(0)).zip(&order).filter(|(_, old)| **old < k) {
         row.assign(&run.centroids.row(old));
     }
     Clustering {
         labels: (0..run.labels.len()).map(|i| place[group(i)]).collect(),
-        assigner: Centroids { metric: rows.metric(), centroids, blank: place[k] },
+        assigner: Centroids { metric, centroids, blank: place[k] },
         inertia: run.inertia,
         n_iterations: run.n_iterations,
         converged: run.converged,

@@ -12,16 +12,16 @@ mod lloyd;
 mod rows;
 mod search;
 mod seeding;
+mod sparse;
 
 pub use assigner::{Assignment, Centroids, Metric};
 pub use kmeans::{KMeans, KMeansParams, KMeansValidParams};
 pub use search::Work;
 pub use seeding::Init;
 
-use crate::collection::ClusterId;
+use crate::collection::{ClusterId, Features};
 use crate::progress::{Interrupted, Reporter};
 use linfa::ParamGuard;
-use ndarray::ArrayView2;
 
 /// A clusterer with its parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,13 +107,14 @@ pub enum ClusterError {
 }
 
 impl Algorithm {
-    /// Fits the rows of `x`, shape (n_samples, n_features).
+    /// Fits the rows of `x`, shape (n_samples, n_features), dense or sparse.
     ///
     /// # Errors
     /// A parameter out of range, more clusters than rows, values that are not finite, or an interruption.
-    pub fn fit(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
-        match self {
-            Self::KMeans(params) => params.check_ref()?.fit_rows(x, reporter),
+    pub fn fit<'a>(&self, x: impl Into<Features<'a>>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
+        match (self, x.into()) {
+            (Self::KMeans(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::KMeans(params), Features::Sparse(x)) => params.check_ref()?.fit_sparse(&x, reporter),
         }
     }
 

@@ -31,13 +31,13 @@ const MAX_PRODUCT: f64 = 1e37;
 const LEAST: f64 = f32::from_bits(1) as f64;
 
 /// The smallest f32 that is no less.
-fn up(value: f64) -> f32 {
+pub(super) fn up(value: f64) -> f32 {
     let near = value as f32;
     if f64::from(near) < value { near.next_up() } else { near }
 }
 
 /// The largest f32 that is no more.
-fn down(value: f64) -> f32 {
+pub(super) fn down(value: f64) -> f32 {
     let near = value as f32;
     if f64::from(near) > value { near.next_down() } else { near }
 }
@@ -47,9 +47,9 @@ pub(super) struct Bounds {
     /// The nearest centroid.
     pub labels: Vec<u32>,
     /// At least the distance to it.
-    upper: Vec<f32>,
+    pub upper: Vec<f32>,
     /// At most the distance to any other.
-    lower: Vec<f32>,
+    pub lower: Vec<f32>,
 }
 
 impl Bounds {

@@ -63,7 +63,7 @@ pub(super) fn plus_plus(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng
 }
 
 /// A row, with a chance in proportion to its weight; uniform if all weights are 0.
-fn draw(weights: &[f64], rng: &mut ChaCha8Rng) -> usize {
+pub(super) fn draw(weights: &[f64], rng: &mut ChaCha8Rng) -> usize {
     let total: f64 = weights.iter().sum();
     if total <= 0.0 {
         return rng.random_range(0..weights.len());

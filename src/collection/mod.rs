@@ -3,12 +3,14 @@
 //! Rows and ids sit in one value, so that an image that fails can't shift the others' labels.
 
 mod embeddings;
+mod features;
 mod labels;
 mod sparse;
 
 pub use embeddings::{Embeddings, EmbeddingsError};
+pub use features::Features;
 pub use labels::{ClusterId, Labels, Truth};
-pub use sparse::Csr;
+pub use sparse::{Csr, sparse_row};
 
 use serde::{Deserialize, Serialize};
 

@@ -4,3 +4,18 @@
 ///
 /// A row takes 8 bytes a value that is not zero. Worth it where fewer than about a tenth of the values are.
 pub type Csr = sprs::CsMatI<f32, u32, usize>;
+
+/// The columns and the values that row number `row` of `x` keeps.
+///
+/// # Panics
+/// If there is no such row.
+///
+/// ```
+/// use alike::collection::{Csr, sparse_row};
+/// let x = Csr::new((2, 9), vec![0, 0, 2], vec![3, 7], vec![0.5, 1.0]);
+/// assert_eq!(sparse_row(&x, 1), (&[3, 7][..], &[0.5, 1.0][..]));
+/// ```
+pub fn sparse_row(x: &Csr, row: usize) -> (&[u32], &[f32]) {
+    let range = x.indptr().outer_inds_sz(row);
+    (&x.indices()[range.clone()], &x.data()[range])
+}

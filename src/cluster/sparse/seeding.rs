@@ -1,0 +1,66 @@
+//! Where k-means on sparse rows starts.
+
+use super::rows::Rows;
+use crate::cluster::seeding::draw;
+use crate::distance::sparse::Panels;
+use ndarray::Array2;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+/// Rows that a task takes at a time.
+const BLOCK: usize = 64;
+
+/// The rows with these numbers, as vectors.
+fn vectors(rows: &Rows<'_>, chosen: &[usize]) -> Array2<f32> {
+    let mut vectors = Array2::zeros((chosen.len(), rows.n_features()));
+    for (mut vector, &i) in vectors.outer_iter_mut().zip(chosen) {
+        rows.dense(i, vector.as_slice_mut().expect("in standard layout"));
+    }
+    vectors
+}
+
+/// `n_clusters` different rows, uniformly.
+pub(super) fn random(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng) -> Array2<f32> {
+    vectors(rows, &rand::seq::index::sample(rng, rows.len(), n_clusters).into_vec())
+}
+
+/// Greedy k-means++, with the draws that dense rows would get.
+pub(super) fn plus_plus(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng) -> Array2<f32> {
+    let n = rows.len();
+    let trials = 2 + (n_clusters as f64).ln() as usize;
+    let candidates: Vec<usize> = (0..n).filter(|&i| rows.weight(i) > 0.0).collect();
+    let first = if candidates.is_empty() { 0 } else { candidates[rng.random_range(0..candidates.len())] };
+    let mut chosen = vec![first];
+    let mut nearest = vec![f64::INFINITY; n];
+    nearest = to_candidates(rows, &[first], &nearest).swap_remove(0);
+    while chosen.len() < n_clusters {
+        let drawn: Vec<usize> = (0..trials).map(|_| draw(&nearest, rng)).collect();
+        let best = to_candidates(rows, &drawn, &nearest)
+            .into_iter()
+            .zip(drawn)
+            .map(|(to, row)| (to.iter().sum::<f64>(), to, row))
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+            .expect("at least two trials");
+        nearest = best.1;
+        chosen.push(best.2);
+    }
+    vectors(rows, &chosen)
+}
+
+/// For each candidate the squared distance of every row to the nearest chosen one if the candidate joins them.
+fn to_candidates(rows: &Rows<'_>, candidates: &[usize], nearest: &[f64]) -> Vec<Vec<f64>> {
+    let panels = Panels::of_rows(rows.x, candidates.iter().copied());
+    let width = panels.width();
+    let numbers: Vec<usize> = (0..rows.len()).collect();
+    let mut products = vec![0.0; numbers.len() * width];
+    let blocks = products.par_chunks_mut(BLOCK * width).zip(numbers.par_chunks(BLOCK));
+    blocks.for_each(|(products, numbers)| panels.products(rows.x, numbers, products));
+    let squared = |i: usize, t: usize, c: usize| {
+        let inner = f64::from(products[i * width + t]) * rows.weight(i) * rows.weight(c);
+        let both = rows.squared_length(i) + rows.squared_length(c);
+        if i == c || rows.weight(i) == 0.0 { 0.0 } else { (both - 2.0 * inner).max(0.0) }
+    };
+    let to = |(t, &c): (usize, &usize)| (0..rows.len()).map(|i| squared(i, t, c).min(nearest[i])).collect();
+    candidates.iter().enumerate().map(to).collect()
+}
