@@ -37,14 +37,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for seed in 0..starts {
         let params = KMeansParams::new(N_CLUSTERS).init(Init::Random).n_restarts(1).tolerance(0.0);
         let fit = params.max_iterations(1000).seed(seed).check()?.fit_rows(pixels.view(), &Silent)?;
+        let inertia = fit.inertia.ok_or("k-means has an inertia")?;
         let table = Contingency::new(&fit.labels, &truth, NoiseRule::Excluded)?;
         let (mean, share) = (purity_mean(&table).unwrap_or(0.0), purity(&table).unwrap_or(0.0));
         let (rand, rounds) = (ari(&table).unwrap_or(0.0), fit.n_iterations);
-        println!("{seed:>5}   {:>11.1}  {rounds:>6}  {mean:>12.6}  {share:.6}  {rand:.4}", fit.inertia);
+        println!("{seed:>5}   {inertia:>11.1}  {rounds:>6}  {mean:>12.6}  {share:.6}  {rand:.4}");
         means.push(mean);
         shares.push(share);
-        if best.as_ref().is_none_or(|(inertia, _)| fit.inertia < *inertia) {
-            best = Some((fit.inertia, fit));
+        if best.as_ref().is_none_or(|(least, _)| inertia < *least) {
+            best = Some((inertia, fit));
         }
     }
     println!("purity (mean over clusters)  {}", spread(means));
@@ -57,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let inverted = row.iter().map(|v| 255 - (v * 255.0).round() as u8).collect();
         GrayImage::from_raw(width, height, inverted).map(DynamicImage::ImageLuma8)
     };
-    let centroids: Vec<_> = best.assigner.centroids.outer_iter().map(picture).collect();
+    let centroids: Vec<_> = best.assigner.centers().ok_or("k-means has centroids")?.outer_iter().map(picture).collect();
     let layout = |columns| SheetLayout { columns, cell: width.max(height), ..SheetLayout::default() };
     sheet(&centroids, &layout(5)).save(out.join("centroids.png"))?;
     for cluster in 0..best.n_clusters() {

@@ -6,7 +6,7 @@
 
 use alike::arrange::journal::{Journal, SavedPlan};
 use alike::arrange::{Mode, Origin, Output, Placement, apply, plan};
-use alike::cluster::{Centroids, Metric};
+use alike::cluster::{Assigner, Centroids, Metric};
 use alike::embed::ExtractorSpec;
 use alike::model::{ClusterEntry, Model, Provenance};
 use alike::progress::Silent;
@@ -158,11 +158,11 @@ fn models() {
     let model = Model {
         extractor: None,
         reducer: None,
-        assigner: Centroids {
+        assigner: Assigner::Centroids(Centroids {
             metric: Metric::Euclidean,
             centroids: ndarray::array![[0.0, 1.0], [2.0, 3.0]],
             blank: None,
-        },
+        }),
         clusters: vec![entry("cluster-000"), entry("cluster-001")],
         provenance: Provenance::default(),
     };

@@ -145,9 +145,29 @@ pub struct FitArgs {
     /// When a start has converged, as a share of the variance; 0: when no label changes
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
     pub tolerance: f64,
+    /// minibatch: images of a batch
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: u32,
+    /// hierarchical: clusters of each level, falling, such as 1000,100,10; the last are the clusters [default: ten times
+    /// as many on each level down]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', conflicts_with = "clusters")]
+    pub levels: Vec<usize>,
+    /// bisecting: which cluster is split next
+    #[arg(long, value_enum, default_value_t)]
+    pub split: SplitChoice,
     /// Where matrix products run
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
+}
+
+/// Which cluster bisecting k-means splits next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SplitChoice {
+    /// That of the largest inertia.
+    #[default]
+    Inertia,
+    /// That with the most images.
+    Size,
 }
 
 /// The clusterers by name.
@@ -160,6 +180,12 @@ pub enum AlgorithmChoice {
     Kmeans,
     /// Spherical k-means: by direction, not length.
     Spherical,
+    /// Mini-batch k-means: a few images at a time; embeddings files larger than memory.
+    Minibatch,
+    /// Bisecting k-means: one cluster split in two until there are enough.
+    Bisecting,
+    /// Hierarchical k-means: clusters of clusters, for collections of unequal kinds.
+    Hierarchical,
 }
 
 /// The true classes.

@@ -84,13 +84,13 @@ pub fn write(
     Ok(report::write(directory, &contents, reporter)?)
 }
 
-/// Each cluster's figures, and its centroid where the extractor can draw it.
+/// Each cluster's figures, and its middle where the extractor can draw it.
 fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
     let model = &gallery.outcome.model;
-    let features = match &model.reducer {
-        Some(reducer) => reducer.inverse_transform(model.assigner.centroids.view()),
-        None => model.assigner.centroids.clone(),
-    };
+    let features = model.assigner.centers().map(|centers| match &model.reducer {
+        Some(reducer) => reducer.inverse_transform(centers),
+        None => centers.to_owned(),
+    });
     let rows = gallery.outcome.evaluation.clusters.iter().filter_map(|row| Some((row.cluster?, row)));
     rows.map(|(cluster, row)| {
         let percent = |v: f64| format!("{:.1} %", 100.0 * v);
@@ -102,7 +102,7 @@ fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
         Cluster {
             name: model.clusters[cluster].name.clone(),
             facts: facts.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)).collect(),
-            picture: gallery.extractor.picture(features.row(cluster)),
+            picture: features.as_ref().and_then(|features| gallery.extractor.picture(features.row(cluster))),
         }
     })
     .collect()

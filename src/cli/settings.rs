@@ -1,8 +1,8 @@
 //! From what was typed to what it means; may fail.
 
-use super::args::{AlgorithmChoice, ExtractorArgs, FitArgs, InputArgs, TruthArgs};
+use super::args::{AlgorithmChoice, ExtractorArgs, FitArgs, InputArgs, SplitChoice, TruthArgs};
 use super::exit::UsageError;
-use crate::cluster::{Algorithm, Init, KMeansParams};
+use crate::cluster::{Algorithm, BisectingParams, HierarchicalParams, Init, KMeansParams, MiniBatchParams, Split};
 use crate::decode::Limits;
 use crate::device::Device;
 use crate::embed::Cache;
@@ -13,9 +13,16 @@ use std::path::{Path, PathBuf};
 
 /// The parameters of the stages between features and clusters.
 pub fn fit_params(args: &FitArgs) -> anyhow::Result<FitParams> {
+    if !args.levels.is_empty() && args.algorithm != AlgorithmChoice::Hierarchical {
+        return Err(UsageError("--levels belongs to --algorithm hierarchical".into()).into());
+    }
+    let asked = args.levels.last().map_or(args.clusters, |&n| NClusters::Fixed(n));
     let (init, n_clusters) = match args.init.as_str() {
-        "kmeans++" => (Init::KMeansPlusPlus, args.clusters),
-        "random" => (Init::Random, args.clusters),
+        "kmeans++" => (Init::KMeansPlusPlus, asked),
+        "random" => (Init::Random, asked),
+        _ if !takes_start(args.algorithm) => {
+            return Err(UsageError(format!("--init {}: the algorithm takes no given start", args.init)).into());
+        }
         file => {
             let (_, centroids) = crate::embed::files::read(Path::new(file))
                 .with_context(|| format!("--init {file}: neither random, kmeans++ nor a file of centroids"))?
@@ -31,27 +38,68 @@ pub fn fit_params(args: &FitArgs) -> anyhow::Result<FitParams> {
             (Init::Given(centroids), n_clusters)
         }
     };
-    let k = 1; // Overridden by `n_clusters`.
-    let params = match args.algorithm {
-        AlgorithmChoice::Auto | AlgorithmChoice::Kmeans => KMeansParams::new(k),
-        AlgorithmChoice::Spherical => KMeansParams::spherical(k),
-    };
     if !args.tolerance.is_finite() || args.tolerance < 0.0 {
         return Err(UsageError(format!("--tolerance {}: give a number from 0", args.tolerance)).into());
     }
-    let params = params
-        .init(init)
-        .n_restarts(args.restarts as usize)
-        .max_iterations(args.max_iterations as usize)
-        .tolerance(args.tolerance)
-        .seed(args.seed);
     Ok(FitParams {
         reduction: args.reduce,
         n_clusters,
-        algorithm: Algorithm::KMeans(params),
+        algorithm: algorithm(args, init),
         seed: args.seed,
         device: Device::open(args.device)?,
     })
+}
+
+/// The clusterer with its parameters; the number of clusters is set later.
+fn algorithm(args: &FitArgs, init: Init) -> Algorithm {
+    let (restarts, rounds) = (args.restarts as usize, args.max_iterations as usize);
+    let kmeans = |params: KMeansParams| {
+        let params = params.init(init.clone()).n_restarts(restarts).max_iterations(rounds);
+        Algorithm::KMeans(params.tolerance(args.tolerance).seed(args.seed))
+    };
+    match args.algorithm {
+        AlgorithmChoice::Auto | AlgorithmChoice::Kmeans => kmeans(KMeansParams::new(1)),
+        AlgorithmChoice::Spherical => kmeans(KMeansParams::spherical(1)),
+        AlgorithmChoice::Minibatch => {
+            let params = MiniBatchParams::new(1).init(init).n_restarts(restarts).batch(args.batch as usize);
+            Algorithm::MiniBatch(params.max_epochs(rounds).seed(args.seed))
+        }
+        AlgorithmChoice::Bisecting => {
+            let split = match args.split {
+                SplitChoice::Inertia => Split::Inertia,
+                SplitChoice::Size => Split::Size,
+            };
+            let params = BisectingParams::new(1).split(split).n_restarts(restarts).max_iterations(rounds);
+            Algorithm::Bisecting(params.tolerance(args.tolerance).seed(args.seed))
+        }
+        AlgorithmChoice::Hierarchical => {
+            let params = match args.levels.split_last() {
+                Some((&top, finer)) => HierarchicalParams::new(top).levels(finer.to_vec()),
+                None => HierarchicalParams::new(1),
+            };
+            let params = params.n_restarts(restarts).max_iterations(rounds).tolerance(args.tolerance);
+            Algorithm::Hierarchical(params.seed(args.seed))
+        }
+    }
+}
+
+/// Whether the clusterer can begin with given centroids.
+fn takes_start(algorithm: AlgorithmChoice) -> bool {
+    matches!(
+        algorithm,
+        AlgorithmChoice::Auto | AlgorithmChoice::Kmeans | AlgorithmChoice::Spherical | AlgorithmChoice::Minibatch
+    )
+}
+
+/// The clusterer's name in the field.
+pub fn algorithm_name(algorithm: AlgorithmChoice) -> &'static str {
+    match algorithm {
+        AlgorithmChoice::Auto | AlgorithmChoice::Kmeans => "k-means",
+        AlgorithmChoice::Spherical => "spherical k-means",
+        AlgorithmChoice::Minibatch => "mini-batch k-means",
+        AlgorithmChoice::Hierarchical => "hierarchical k-means",
+        AlgorithmChoice::Bisecting => "bisecting k-means",
+    }
 }
 
 /// The file of starting centroids, if one was named.
@@ -112,6 +160,9 @@ pub fn typed(
             ("restarts", fit.restarts.to_string()),
             ("max-iterations", fit.max_iterations.to_string()),
             ("tolerance", fit.tolerance.to_string()),
+            ("batch", fit.batch.to_string()),
+            ("levels", format!("{:?}", fit.levels)),
+            ("split", format!("{:?}", fit.split).to_lowercase()),
             ("device", format!("{:?}", fit.device).to_lowercase()),
             (
                 "truth",

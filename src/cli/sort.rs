@@ -9,7 +9,6 @@ use super::printer::Printer;
 use super::tables::{self, Row, RunSummary};
 use super::{Exit, UsageError, inputs, results, settings};
 use crate::arrange::{self, Mode, Origin, Output, Placement, Plan, State};
-use crate::cluster::Metric;
 use crate::collection::{Skipped, Truth};
 use crate::embed::{Embedded, Extractor};
 use crate::files::At;
@@ -416,10 +415,7 @@ impl Job<'_> {
             None => "none".into(),
         };
         let clustering = &fitted.clustering;
-        let algorithm = match clustering.assigner.metric {
-            Metric::Euclidean => "k-means",
-            Metric::Cosine => "spherical k-means",
-        };
+        let algorithm = settings::algorithm_name(self.args.fit.algorithm);
         let ended = if clustering.converged { "converged" } else { "stopped" };
         let chosen = if fitted.sweep.is_some() { ", chosen by silhouette" } else { "" };
         let asked = |option: &str| self.typed[option].clone();

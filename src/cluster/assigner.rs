@@ -1,11 +1,67 @@
-//! Centroids as an assigner of new rows.
+//! How new rows find their cluster.
 
 use super::images::Images;
 use super::rows::Rows;
 use super::search::Search;
-use super::sparse;
+use super::{Tree, sparse};
 use crate::collection::{ClusterId, Features};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
+
+/// What a fit leaves behind to assign rows by, the rows of the fit to their own clusters.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Assigner {
+    /// The nearest centroid's cluster.
+    Centroids(Centroids),
+    /// The cluster above the nearest of many centroids.
+    Tree(Tree),
+}
+
+impl Assigner {
+    /// The cluster, distance and confidence of each row of `x`, shape (n_samples, n_features). Only centroids take sparse rows as they
+    /// are; for the others they are made dense.
+    ///
+    /// # Panics
+    /// If the number of features is another than in the fit.
+    pub fn assign<'a>(&self, x: impl Into<Features<'a>>) -> Vec<Assignment> {
+        let x = x.into();
+        match self {
+            Self::Centroids(centroids) => centroids.assign(x),
+            Self::Tree(tree) => tree.assign(x.to_dense().view()),
+        }
+    }
+
+    /// Number of clusters.
+    pub fn n_clusters(&self) -> usize {
+        match self {
+            Self::Centroids(centroids) => centroids.centroids.nrows(),
+            Self::Tree(tree) => tree.clusters().nrows(),
+        }
+    }
+
+    /// Number of features of a row.
+    pub fn n_features(&self) -> usize {
+        match self {
+            Self::Centroids(centroids) => centroids.centroids.ncols(),
+            Self::Tree(tree) => tree.clusters().ncols(),
+        }
+    }
+
+    /// The centroids, of those that go by the nearest one.
+    pub fn centroids(&self) -> Option<&Centroids> {
+        match self {
+            Self::Centroids(centroids) => Some(centroids),
+            Self::Tree(_) => None,
+        }
+    }
+
+    /// The middle of each cluster, shape (n_clusters, n_features), where it has one.
+    pub fn centers(&self) -> Option<ArrayView2<'_, f32>> {
+        match self {
+            Self::Centroids(centroids) => Some(centroids.centroids.view()),
+            Self::Tree(tree) => Some(tree.clusters()),
+        }
+    }
+}
 
 /// How near a row is to a centroid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

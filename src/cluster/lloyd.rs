@@ -7,7 +7,7 @@
 use super::images::Images;
 use super::rows::Rows;
 use super::search::{Bounds, Move, Search, Work};
-use super::{Centroids, ClusterError, Clustering, Init, KMeansValidParams, Metric, seeding};
+use super::{Assigner, Centroids, ClusterError, Clustering, Init, KMeansValidParams, Metric, seeding};
 use crate::collection::ClusterId;
 use crate::distance::squared_euclidean;
 use crate::progress::Reporter;
@@ -276,8 +276,8 @@ pub(super) fn by_size(metric: Metric, is_blank: impl Fn(usize) -> bool, run: Run
     }
     Clustering {
         labels: (0..run.labels.len()).map(|i| place[group(i)]).collect(),
-        assigner: Centroids { metric, centroids, blank: place[k] },
-        inertia: run.inertia,
+        assigner: Assigner::Centroids(Centroids { metric, centroids, blank: place[k] }),
+        inertia: Some(run.inertia),
         n_iterations: run.n_iterations,
         converged: run.converged,
         work: run.work,

@@ -5,21 +5,33 @@
 //! types [`PredictInplace`](linfa::traits::PredictInplace).
 
 mod assigner;
+mod bisecting;
+#[cfg(test)]
+mod contract;
+mod guard;
+mod hierarchical;
 mod images;
 mod kernel;
 mod kmeans;
 mod lloyd;
+mod minibatch;
 mod rows;
 mod search;
 mod seeding;
+mod settle;
 mod sparse;
+mod tree;
 
-pub use assigner::{Assignment, Centroids, Metric};
+pub use assigner::{Assigner, Assignment, Centroids, Metric};
+pub use bisecting::{BisectingParams, BisectingValidParams, Split};
+pub use hierarchical::{HierarchicalParams, HierarchicalValidParams};
 pub use kmeans::{KMeans, KMeansParams, KMeansValidParams};
+pub use minibatch::{MiniBatchParams, MiniBatchValidParams};
 pub use search::Work;
 pub use seeding::Init;
+pub use tree::Tree;
 
-use crate::collection::{ClusterId, Features};
+use crate::collection::{BlocksError, ClusterId, Features};
 use crate::progress::{Interrupted, Reporter};
 use linfa::ParamGuard;
 
@@ -28,6 +40,12 @@ use linfa::ParamGuard;
 pub enum Algorithm {
     /// Lloyd's k-means, euclidean or spherical.
     KMeans(KMeansParams),
+    /// Mini-batch k-means.
+    MiniBatch(MiniBatchParams),
+    /// Bisecting k-means.
+    Bisecting(BisectingParams),
+    /// Hierarchical k-means.
+    Hierarchical(HierarchicalParams),
 }
 
 /// What a fit found.
@@ -36,9 +54,10 @@ pub struct Clustering {
     /// The cluster of each row; `None` is noise. Clusters are numbered by falling size, ties by first member.
     pub labels: Vec<Option<ClusterId>>,
     /// Assigns new rows, and gives the rows of the fit the same labels.
-    pub assigner: Centroids,
-    /// Sum of squared distances to the centroids; for the cosine metric the sum of (1 - cos).
-    pub inertia: f64,
+    pub assigner: Assigner,
+    /// Sum of squared distances to the centroids; for the cosine metric the sum of (1 - cos). `None` where clusters have
+    /// none.
+    pub inertia: Option<f64>,
     /// Rounds of the best start.
     pub n_iterations: usize,
     /// Whether that start converged before the limit.
@@ -50,7 +69,7 @@ pub struct Clustering {
 impl Clustering {
     /// Number of clusters, none of them empty.
     pub fn n_clusters(&self) -> usize {
-        self.assigner.centroids.nrows()
+        self.assigner.n_clusters()
     }
 
     /// Number of members of each cluster.
@@ -98,6 +117,12 @@ pub enum ClusterError {
         /// The first such row.
         row: usize,
     },
+    /// Sparse rows, which only k-means and spherical k-means take.
+    #[error("only k-means and spherical k-means take sparse rows: reduce them first, as with --reduce svd:100")]
+    Sparse,
+    /// Rows that are not in memory can't be read.
+    #[error(transparent)]
+    Blocks(#[from] BlocksError),
     /// Stopped by the user.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -115,6 +140,10 @@ impl Algorithm {
         match (self, x.into()) {
             (Self::KMeans(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::KMeans(params), Features::Sparse(x)) => params.check_ref()?.fit_sparse(&x, reporter),
+            (Self::MiniBatch(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Bisecting(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Hierarchical(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (_, Features::Sparse(_)) => Err(ClusterError::Sparse),
         }
     }
 
@@ -122,6 +151,9 @@ impl Algorithm {
     pub fn with_n_clusters(&self, n_clusters: usize) -> Self {
         match self {
             Self::KMeans(params) => Self::KMeans(params.clone().n_clusters(n_clusters)),
+            Self::MiniBatch(params) => Self::MiniBatch(params.clone().n_clusters(n_clusters)),
+            Self::Bisecting(params) => Self::Bisecting(params.clone().n_clusters(n_clusters)),
+            Self::Hierarchical(params) => Self::Hierarchical(params.clone().n_clusters(n_clusters)),
         }
     }
 }

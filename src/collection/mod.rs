@@ -2,11 +2,13 @@
 //!
 //! Rows and ids sit in one value, so that an image that fails can't shift the others' labels.
 
+mod blocks;
 mod embeddings;
 mod features;
 mod labels;
 mod sparse;
 
+pub use blocks::{Blocks, BlocksError};
 pub use embeddings::{Embeddings, EmbeddingsError};
 pub use features::Features;
 pub use labels::{ClusterId, Labels, Truth};

@@ -34,7 +34,7 @@ impl Model {
 
     /// Number of features a row needs.
     pub fn n_features(&self) -> usize {
-        self.reducer.as_ref().map_or(self.assigner.centroids.ncols(), |r| r.components().ncols())
+        self.reducer.as_ref().map_or(self.assigner.n_features(), |r| r.components().ncols())
     }
 
     /// Adds to an assignment whether it is an outlier.

@@ -1,8 +1,7 @@
 //! Saving and loading; whatever is wrong with a file is an error that says so.
 
 use super::manifest::VERSION;
-use super::{Clusterer, Manifest, Model, Reducer};
-use crate::cluster::Centroids;
+use super::{Manifest, Model, Reducer, clusterer};
 use crate::embed::EmbedError;
 use crate::files::{At, FileError, write_whole};
 use crate::reduce::LinearReducer;
@@ -81,6 +80,7 @@ impl Model {
 
     /// The file's bytes; the same for the same model.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let (clusterer, mut arrays) = clusterer::parts(&self.assigner);
         let mut manifest = Manifest {
             version: VERSION,
             checksum: String::new(),
@@ -90,23 +90,25 @@ impl Model {
                 explained_variance: r.variance.clone(),
                 explained_variance_ratio: r.ratio.clone(),
             }),
-            clusterer: Clusterer { metric: self.assigner.metric, blank: self.assigner.blank },
+            clusterer,
             clusters: self.clusters.clone(),
             provenance: self.provenance.clone(),
         };
-        let mut arrays = vec![("centroids", self.assigner.centroids.view())];
         if let Some(reducer) = &self.reducer {
-            arrays.push(("reducer.components", reducer.components.view()));
+            arrays.push(("reducer.components".into(), reducer.components.view()));
             if let Some(mean) = &reducer.mean {
-                arrays.push(("reducer.mean", mean.view().insert_axis(ndarray::Axis(0))));
+                arrays.push(("reducer.mean".into(), mean.view().insert_axis(ndarray::Axis(0))));
             }
         }
-        let arrays: Vec<(&str, Vec<usize>, Vec<u8>)> =
+        let arrays: Vec<(String, Vec<usize>, Vec<u8>)> =
             arrays.into_iter().map(|(name, array)| (name, array.shape().to_vec(), little_endian(array))).collect();
         let tensors: Vec<(&str, TensorView<'_>)> = arrays
             .iter()
             .map(|(name, shape, bytes)| {
-                (*name, TensorView::new(Dtype::F32, shape.clone(), bytes).expect("as many bytes as the shape needs"))
+                (
+                    name.as_str(),
+                    TensorView::new(Dtype::F32, shape.clone(), bytes).expect("as many bytes as the shape needs"),
+                )
             })
             .collect();
         let json = |manifest: &Manifest| serde_json::to_string(manifest).expect("a manifest is plain data");
@@ -141,13 +143,13 @@ impl Model {
 }
 
 fn assemble(manifest: Manifest, tensors: &SafeTensors<'_>) -> Result<Model, String> {
-    let centroids = array(tensors, "centroids")?;
+    let assigner = clusterer::assemble(manifest.clusterer, tensors)?;
     let reducer = manifest
         .reducer
         .map(|r| -> Result<_, String> {
             let components = array(tensors, "reducer.components")?;
             let mean = tensors.names().contains(&"reducer.mean").then(|| array(tensors, "reducer.mean")).transpose()?;
-            let fits = components.nrows() == centroids.ncols()
+            let fits = components.nrows() == assigner.n_features()
                 && r.explained_variance.len() == components.nrows()
                 && r.explained_variance_ratio.len() == components.nrows()
                 && mean.as_ref().is_none_or(|m| m.dim() == (1, components.ncols()));
@@ -159,12 +161,10 @@ fn assemble(manifest: Manifest, tensors: &SafeTensors<'_>) -> Result<Model, Stri
             Ok(LinearReducer { method: r.method, mean, components, variance, ratio })
         })
         .transpose()?;
-    let k = centroids.nrows();
-    if k == 0 || manifest.clusters.len() != k || manifest.clusterer.blank.is_some_and(|b| b >= k) {
-        return Err(format!("{} clusters are described, {k} have a centroid", manifest.clusters.len()));
+    let k = assigner.n_clusters();
+    if k == 0 || manifest.clusters.len() != k {
+        return Err(format!("{} clusters are described, {k} are there", manifest.clusters.len()));
     }
-    let Clusterer { metric, blank } = manifest.clusterer;
-    let assigner = Centroids { metric, centroids, blank };
     let model = Model {
         extractor: manifest.extractor,
         reducer,
@@ -182,7 +182,7 @@ fn assemble(manifest: Manifest, tensors: &SafeTensors<'_>) -> Result<Model, Stri
 }
 
 /// A finite f32 matrix.
-fn array(tensors: &SafeTensors<'_>, name: &str) -> Result<Array2<f32>, String> {
+pub(super) fn array(tensors: &SafeTensors<'_>, name: &str) -> Result<Array2<f32>, String> {
     let tensor = tensors.tensor(name).map_err(|e| e.to_string())?;
     let (Dtype::F32, &[rows, columns]) = (tensor.dtype(), tensor.shape()) else {
         return Err(format!("{name} is {:?} of shape {:?}, a matrix of F32 is needed", tensor.dtype(), tensor.shape()));
@@ -215,7 +215,7 @@ fn checksum<'a, 'd: 'a>(manifest: &str, tensors: impl Iterator<Item = (&'a str, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::Metric;
+    use crate::cluster::{Assigner, Centroids, Metric, Tree};
     use crate::model::{ClusterEntry, Provenance};
     use crate::progress::Silent;
     use crate::reduce::LinearParams;
@@ -231,25 +231,57 @@ mod tests {
         Model {
             extractor: None,
             reducer: Some(reducer),
-            assigner: Centroids {
+            assigner: Assigner::Centroids(Centroids {
                 metric: Metric::Euclidean,
                 centroids: ndarray::array![[0.1, -1.0], [1.0 / 3.0, 2.0]],
                 blank: None,
-            },
+            }),
             clusters: vec![entry(0), entry(1)],
             provenance: Provenance { alike: "0".into(), n_samples: 30, ..Provenance::default() },
         }
+    }
+
+    /// A model with each kind of assigner.
+    fn models() -> Vec<Model> {
+        let tree = Tree {
+            levels: vec![
+                ndarray::array![[0.1, -1.0], [0.5, 2.0], [0.7, 0.0]],
+                ndarray::array![[0.3, -0.5], [0.5, 2.0]],
+            ],
+            parents: vec![vec![0, 1, 0]],
+        };
+        let others = [Assigner::Tree(tree)].map(|assigner| Model { assigner, ..model() });
+        std::iter::once(model()).chain(others).collect()
     }
 
     #[test]
     fn a_model_comes_back_whole_and_gives_the_same_answers() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("model.alike");
-        model().save(&path).unwrap();
-        let read = Model::load(&path).unwrap();
-        assert_eq!(read, model());
-        assert_eq!(read.to_bytes(), model().to_bytes());
-        assert_eq!(read.assign(rows().view()).unwrap(), model().assign(rows().view()).unwrap());
+        for model in models() {
+            model.save(&path).unwrap();
+            let read = Model::load(&path).unwrap();
+            assert_eq!(read, model);
+            assert_eq!(read.to_bytes(), model.to_bytes());
+            assert_eq!(read.assign(rows().view()).unwrap(), model.assign(rows().view()).unwrap());
+        }
+    }
+
+    /// Signed as they should be, but with parts that don't fit together.
+    #[test]
+    fn assigners_that_do_not_fit_together_are_damaged() {
+        let broken = |edit: fn(&mut Tree)| {
+            let mut model = models().remove(1);
+            if let Assigner::Tree(tree) = &mut model.assigner {
+                edit(tree);
+            }
+            let error = Model::from_bytes(&model.to_bytes(), "x.alike").unwrap_err().to_string();
+            assert!(error.contains("damaged"), "{error}");
+        };
+        broken(|tree| tree.parents[0][1] = 2);
+        broken(|tree| tree.parents[0].truncate(2));
+        broken(|tree| tree.levels[0] = Array2::zeros((3, 1)));
+        broken(|tree| tree.levels[1] = Array2::zeros((0, 2)));
     }
 
     #[test]
@@ -264,17 +296,19 @@ mod tests {
 
     #[test]
     fn every_cut_and_every_flipped_byte_is_an_error() {
-        let bytes = model().to_bytes();
-        for length in 0..bytes.len() {
-            assert!(Model::from_bytes(&bytes[..length], "cut").is_err(), "{length}");
-        }
-        for at in 0..bytes.len() {
-            for bit in [1, 0x20, 0x80] {
-                let mut damaged = bytes.clone();
-                damaged[at] ^= bit;
-                // White space between the header's parts is all that may change without harm.
-                if let Ok(read) = Model::from_bytes(&damaged, "flipped") {
-                    assert_eq!(read, model(), "byte {at}");
+        for model in models() {
+            let bytes = model.to_bytes();
+            for length in 0..bytes.len() {
+                assert!(Model::from_bytes(&bytes[..length], "cut").is_err(), "{length}");
+            }
+            for at in 0..bytes.len() {
+                for bit in [1, 0x20, 0x80] {
+                    let mut damaged = bytes.clone();
+                    damaged[at] ^= bit;
+                    // White space between the header's parts is all that may change without harm.
+                    if let Ok(read) = Model::from_bytes(&damaged, "flipped") {
+                        assert_eq!(read, model, "byte {at}");
+                    }
                 }
             }
         }
@@ -294,7 +328,7 @@ mod tests {
                 .contains("not an alike")
         );
         assert!(read(&header(r#"{"__metadata__":{"alike":"{\"version\":7}"}}"#)).contains("format version 7"));
-        assert!(read(&header(r#"{"__metadata__":{"alike":"{\"version\":1}"}}"#)).contains("damaged"));
+        assert!(read(&header(r#"{"__metadata__":{"alike":"{\"version\":2}"}}"#)).contains("damaged"));
         assert!(read(b"").contains("not an alike model"));
     }
 

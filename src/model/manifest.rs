@@ -8,8 +8,8 @@ use crate::reduce::Method;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The version this build writes, and the only one so far.
-pub const VERSION: u32 = 1;
+/// The version this build writes, and the only one it reads.
+pub const VERSION: u32 = 2;
 
 /// Everything of a model but its arrays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Manifest {
     pub extractor: Option<ExtractorSpec>,
     /// The reducer, if any; its arrays are tensors.
     pub reducer: Option<Reducer>,
-    /// The clusterer; its centroids are a tensor.
+    /// The clusterer; its arrays are tensors.
     pub clusterer: Clusterer,
     /// The clusters, by id.
     pub clusters: Vec<ClusterEntry>,
@@ -43,11 +43,20 @@ pub struct Reducer {
 
 /// A clusterer without its arrays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Clusterer {
-    /// How distance is measured.
-    pub metric: Metric,
-    /// The cluster of blank rows, by cosine.
-    pub blank: Option<ClusterId>,
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Clusterer {
+    /// The nearest centroid counts.
+    Centroids {
+        /// How distance is measured.
+        metric: Metric,
+        /// The cluster of blank rows, by cosine.
+        blank: Option<ClusterId>,
+    },
+    /// The cluster above the nearest centroid of the finest level counts.
+    Tree {
+        /// For each level but the last, the cluster of the next one that each of its clusters belongs to.
+        parents: Vec<Vec<ClusterId>>,
+    },
 }
 
 /// One cluster.

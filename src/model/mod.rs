@@ -5,6 +5,7 @@
 //! (components x features) and, for PCA, `reducer.mean` (features), all f32.
 
 mod assign;
+mod clusterer;
 mod file;
 mod manifest;
 
@@ -12,7 +13,7 @@ pub use assign::Verdict;
 pub use file::ModelError;
 pub use manifest::{ClusterEntry, Clusterer, Manifest, Provenance, Reducer};
 
-use crate::cluster::Centroids;
+use crate::cluster::Assigner;
 use crate::embed::ExtractorSpec;
 use crate::reduce::LinearReducer;
 
@@ -27,7 +28,7 @@ pub struct Model {
     /// From features to fewer.
     pub reducer: Option<LinearReducer>,
     /// From those to clusters.
-    pub assigner: Centroids,
+    pub assigner: Assigner,
     /// What is known of the clusters.
     pub clusters: Vec<ClusterEntry>,
     /// Where it came from.

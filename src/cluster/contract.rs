@@ -1,0 +1,197 @@
+//! What every clusterer must keep to, tested over all of them.
+
+use super::*;
+use crate::progress::Silent;
+use ndarray::{Array2, Axis};
+use rand::{Rng, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every clusterer, asked for so many clusters.
+fn clusterers(n_clusters: usize) -> Vec<Algorithm> {
+    vec![
+        Algorithm::KMeans(KMeansParams::new(n_clusters)),
+        Algorithm::KMeans(KMeansParams::spherical(n_clusters)),
+        Algorithm::MiniBatch(MiniBatchParams::new(n_clusters)),
+        Algorithm::MiniBatch(MiniBatchParams::new(n_clusters).batch(30).init(Init::Random)),
+        Algorithm::Bisecting(BisectingParams::new(n_clusters)),
+        Algorithm::Bisecting(BisectingParams::new(n_clusters).split(Split::Size)),
+        Algorithm::Hierarchical(HierarchicalParams::new(n_clusters)),
+    ]
+}
+
+/// The same, and those that need more rows than three for each cluster.
+fn clusterers_of_many(n_clusters: usize) -> Vec<Algorithm> {
+    let deep = HierarchicalParams::new(n_clusters).levels(vec![3 * n_clusters]);
+    [clusterers(n_clusters), vec![Algorithm::Hierarchical(deep)]].concat()
+}
+
+fn random(n: usize, d: usize, seed: u64) -> Array2<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    Array2::from_shape_simple_fn((n, d), || rng.random::<f32>())
+}
+
+/// Four heaps, far apart in place and direction, of 80, 90, 100 and 110 rows in mixed order, and the heap of each row.
+fn heaps() -> (Array2<f32>, Vec<usize>) {
+    let mut heap: Vec<usize> = (0..4).flat_map(|h| vec![h; 80 + 10 * h]).collect();
+    heap.shuffle(&mut ChaCha8Rng::seed_from_u64(1));
+    let mut x = random(heap.len(), 5, 2);
+    x.outer_iter_mut().zip(&heap).for_each(|(mut row, &h)| row[h] += 30.0);
+    (x, heap)
+}
+
+fn fit(algorithm: &Algorithm, x: &Array2<f32>) -> Clustering {
+    algorithm.fit(x.view(), &Silent).unwrap_or_else(|e| panic!("{algorithm:?}: {e}"))
+}
+
+/// Whether two labellings are one partition.
+fn same<A: Copy + Ord, B: Copy + Ord>(a: &[A], b: &[B]) -> bool {
+    let pairs: BTreeSet<_> = a.iter().zip(b).map(|(a, b)| (*a, *b)).collect();
+    let (left, right): (BTreeSet<_>, BTreeSet<_>) = pairs.iter().copied().unzip();
+    pairs.len() == left.len() && pairs.len() == right.len()
+}
+
+#[test]
+fn heaps_are_found_and_numbered_by_falling_size() {
+    let (x, heap) = heaps();
+    for algorithm in clusterers_of_many(4) {
+        let found = fit(&algorithm, &x);
+        assert!(same(&found.labels, &heap), "{algorithm:?}");
+        assert_eq!(found.sizes(), [110, 100, 90, 80], "{algorithm:?}");
+        assert_eq!((found.n_clusters(), found.assigner.n_features()), (4, 5), "{algorithm:?}");
+        assert!(found.converged, "{algorithm:?}");
+    }
+}
+
+/// Rows without structure, rows of few values, which are equally near to several centroids, and some with an offset.
+fn trials() -> Vec<Array2<f32>> {
+    let steps = random(300, 2, 4).mapv(|v| (v * 4.0).round());
+    vec![random(500, 6, 3), steps.clone(), steps + 1000.0, random(40, 30, 5)]
+}
+
+#[test]
+fn the_assigner_repeats_the_labels_of_the_fit() {
+    for (x, k) in trials().iter().flat_map(|x| [1, 2, 9].map(|k| (x, k))) {
+        for algorithm in clusterers_of_many(k) {
+            let found = fit(&algorithm, x);
+            assert_eq!(found.labels.len(), x.nrows());
+            let used: BTreeSet<usize> = found.labels.iter().flatten().copied().collect();
+            assert!(used.into_iter().eq(0..found.n_clusters()), "{algorithm:?}: each cluster has rows");
+            let assigned = found.assigner.assign(x.view());
+            for (row, (assignment, label)) in assigned.iter().zip(&found.labels).enumerate() {
+                assert_eq!(assignment.cluster, *label, "{algorithm:?}: row {row}");
+                assert!(assignment.distance >= 0.0);
+                assert!(assignment.confidence.is_none_or(|c| (0.0..=1.0).contains(&c)), "{assignment:?}");
+                let alone = found.assigner.assign(x.slice_axis(Axis(0), (row..row + 1).into()));
+                assert_eq!(&alone[0], assignment, "{algorithm:?}: row {row} alone");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_thread_count_gives_the_same_bytes() {
+    let x = random(6000, 7, 6);
+    for algorithm in clusterers_of_many(5) {
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| fit(&algorithm, &x))
+        };
+        let one = on(1);
+        for threads in [2, 4, 8] {
+            assert_eq!(on(threads), one, "{algorithm:?} on {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_the_rows_makes_no_difference() {
+    let (x, _) = heaps();
+    let mut order: Vec<usize> = (0..x.nrows()).collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(7));
+    let shuffled = x.select(Axis(0), &order);
+    for algorithm in clusterers_of_many(4) {
+        let (plain, other) = (fit(&algorithm, &x), fit(&algorithm, &shuffled));
+        let expected: Vec<_> = order.iter().map(|&row| plain.labels[row]).collect();
+        assert!(other.labels == expected, "{algorithm:?}");
+        let inertia = plain.inertia.zip(other.inertia);
+        assert!(inertia.is_none_or(|(a, b)| (a - b).abs() < 0.05 * a), "{algorithm:?}: {inertia:?}");
+    }
+}
+
+#[test]
+fn one_row_and_equal_rows_are_one_cluster() {
+    for (n, k) in [(1, 1), (30, 1), (30, 4)] {
+        let x = Array2::from_elem((n, 3), 0.3);
+        for algorithm in clusterers(k) {
+            let found = fit(&algorithm, &x);
+            assert_eq!(found.labels, vec![Some(0); n], "{algorithm:?}");
+            assert!(found.inertia.is_none_or(|inertia| inertia < 1e-6), "{algorithm:?}");
+        }
+    }
+}
+
+#[test]
+fn every_row_can_be_its_own_cluster() {
+    let x = random(12, 3, 8);
+    for algorithm in clusterers(12) {
+        assert_eq!(fit(&algorithm, &x).sizes(), [1; 12], "{algorithm:?}");
+    }
+}
+
+#[test]
+fn bad_input_is_an_error() {
+    let (mut x, none) = (random(10, 3, 9), Array2::zeros((0, 3)));
+    let of = |algorithm: &Algorithm, x: &Array2<f32>| algorithm.fit(x.view(), &Silent).unwrap_err();
+    for algorithm in clusterers(11) {
+        let error = of(&algorithm, &x);
+        assert!(matches!(error, ClusterError::TooFewSamples { n_clusters: 11, n_samples: 10 }), "{error}");
+    }
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        x[[7, 1]] = value;
+        for algorithm in clusterers(2) {
+            let error = of(&algorithm, &x);
+            assert!(matches!(error, ClusterError::NotFinite { row: 7 }), "{algorithm:?}: {error}");
+        }
+    }
+    for algorithm in clusterers(1) {
+        let error = of(&algorithm, &none);
+        assert!(matches!(error, ClusterError::TooFewSamples { n_samples: 0, .. }), "{algorithm:?}: {error}");
+    }
+    for algorithm in clusterers(0) {
+        let error = of(&algorithm, &random(10, 3, 9));
+        assert!(matches!(error, ClusterError::Parameter { .. }), "{algorithm:?}: {error}");
+    }
+}
+
+/// Wants to stop from the start.
+struct Stopped;
+
+impl Reporter for Stopped {
+    fn begin(&self, _: &'static str, _: Option<u64>) {}
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+    fn detail(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+    fn interrupted(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_fit_can_be_stopped() {
+    for algorithm in clusterers(3) {
+        let error = algorithm.fit(random(50, 3, 10).view(), &Stopped).unwrap_err();
+        assert!(matches!(error, ClusterError::Interrupted(_)), "{algorithm:?}: {error}");
+    }
+}
+
+#[test]
+fn another_number_of_clusters_changes_nothing_else() {
+    for (three, five) in clusterers(3).into_iter().zip(clusterers(5)) {
+        assert_eq!(three.with_n_clusters(5), five);
+        let counts: BTreeMap<_, _> =
+            [(3, &three), (5, &five)].map(|(k, a)| (k, fit(a, &random(90, 4, 11)).n_clusters())).into();
+        assert_eq!(counts, BTreeMap::from([(3, 3), (5, 5)]), "{three:?}");
+    }
+}

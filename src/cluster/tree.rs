@@ -1,0 +1,93 @@
+//! Clusters of clusters as an assigner.
+
+use super::settle::{by_size, renumber};
+use super::{Assignment, Centroids, Metric};
+use crate::collection::ClusterId;
+use ndarray::{Array2, ArrayView2, Axis};
+
+/// A tree of centroids: a row belongs to the nearest of the lowest level, and to all that lie above it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tree {
+    /// The centroids of each level, the finest first, the clusters last; shape (clusters of the level, n_features).
+    pub levels: Vec<Array2<f32>>,
+    /// For each level but the last, the cluster of the next level that each of its clusters belongs to.
+    pub parents: Vec<Vec<ClusterId>>,
+}
+
+impl Tree {
+    /// The clusters of a cluster of the finest level, level by level, itself first.
+    pub fn path(&self, leaf: ClusterId) -> Vec<ClusterId> {
+        let mut path = vec![leaf];
+        self.parents.iter().for_each(|parents| path.push(parents[path[path.len() - 1]]));
+        path
+    }
+
+    /// The clusters of each row of `x`, shape (n_samples, n_features), level by level, the finest first. O(n k d) for k
+    /// clusters of the finest level.
+    ///
+    /// # Panics
+    /// If the number of features differs from the centroids'.
+    pub fn paths(&self, x: ArrayView2<'_, f32>) -> Vec<Vec<ClusterId>> {
+        self.nearest(x).into_iter().map(|found| self.path(found.cluster.expect("there are leaves"))).collect()
+    }
+
+    /// The centroids of the clusters, shape (n_clusters, n_features).
+    pub fn clusters(&self) -> ArrayView2<'_, f32> {
+        self.levels[self.levels.len() - 1].view()
+    }
+
+    fn nearest(&self, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
+        let centroids = self.levels[0].clone();
+        Centroids { metric: Metric::Euclidean, centroids, blank: None }.assign(x)
+    }
+
+    /// The cluster of the last level; the distance to the nearest centroid of the finest level, and the confidence by
+    /// the nearest of those that belong to another cluster. O(n k d).
+    ///
+    /// # Panics
+    /// If the number of features differs from the centroids'.
+    pub fn assign(&self, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
+        let tops: Vec<ClusterId> =
+            (0..self.levels[0].nrows()).map(|leaf| *self.path(leaf).last().expect("itself")).collect();
+        let mut found = self.nearest(x);
+        for assignment in &mut found {
+            assignment.cluster = assignment.cluster.map(|leaf| tops[leaf]);
+            assignment.confidence = None;
+        }
+        for cluster in 0..self.clusters().nrows() {
+            let rows: Vec<usize> = (0..found.len()).filter(|&row| found[row].cluster == Some(cluster)).collect();
+            let others: Vec<ClusterId> = (0..tops.len()).filter(|&leaf| tops[leaf] != cluster).collect();
+            if rows.is_empty() || others.is_empty() {
+                continue;
+            }
+            let centroids = self.levels[0].select(Axis(0), &others);
+            let others = Centroids { metric: Metric::Euclidean, centroids, blank: None };
+            for (row, other) in rows.iter().zip(others.assign(x.select(Axis(0), &rows).view())) {
+                let next = other.distance;
+                let share = if next > 0.0 { (next - found[*row].distance) / next } else { 0.0 };
+                found[*row].confidence = Some(share);
+            }
+        }
+        found
+    }
+
+    /// Drops clusters without rows and numbers those of each level by falling size, given each row's cluster of the
+    /// finest level; the rows' clusters of the last one.
+    pub(super) fn sort(&mut self, mut labels: Vec<Option<ClusterId>>) -> Vec<Option<ClusterId>> {
+        for level in 0..self.levels.len() {
+            let order = by_size(&labels, self.levels[level].nrows());
+            renumber(&mut labels, &order);
+            self.levels[level] = self.levels[level].select(Axis(0), &order);
+            if level > 0 {
+                let mut above: Vec<Option<ClusterId>> = self.parents[level - 1].iter().copied().map(Some).collect();
+                renumber(&mut above, &order);
+                self.parents[level - 1] = above.into_iter().flatten().collect();
+            }
+            if let Some(parents) = self.parents.get_mut(level) {
+                *parents = order.iter().map(|&cluster| parents[cluster]).collect();
+                labels.iter_mut().flatten().for_each(|label| *label = parents[*label]);
+            }
+        }
+        labels
+    }
+}
