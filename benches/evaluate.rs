@@ -28,7 +28,7 @@ fn main() {
     let (data, labels) = blobs(60_000, 50, 10);
     let params = EvaluateParams::default();
     time("all internal 60000x50 k=10, 10000 sampled", || {
-        evaluate(&labels, None, Some(data.view()), &params).unwrap().scores.silhouette
+        evaluate(&labels, None, Some(data.view().into()), &params).unwrap().scores.silhouette
     });
 
     let mut table = |n: usize, k: usize, l: usize| {

@@ -54,7 +54,7 @@ pub enum Format {
 pub enum Command {
     /// Embed, cluster, score, report, and arrange into one directory per cluster; the main job
     Sort(Box<SortArgs>),
-    /// Turn images into features: .npy (with FILE.ids.csv), .parquet or .safetensors
+    /// Turn images into features: .npy or sparse .npz (with FILE.ids.csv), .parquet or .safetensors
     Embed(EmbedArgs),
     /// Cluster images or embeddings without arranging: labels as .csv or .npy
     Cluster(Box<ClusterArgs>),
@@ -253,7 +253,7 @@ impl From<ModeChoice> for Mode {
 pub struct EmbedArgs {
     #[command(flatten)]
     pub input: InputArgs,
-    /// The file to write: .npy, .parquet or .safetensors
+    /// The file to write: .npy, .npz (sparse rows, as scipy's), .parquet or .safetensors
     #[arg(long, short, value_name = "FILE")]
     pub out: PathBuf,
     #[command(flatten)]
@@ -263,7 +263,7 @@ pub struct EmbedArgs {
 /// `alike cluster`.
 #[derive(Args, Debug)]
 pub struct ClusterArgs {
-    /// Images as for sort, or an embeddings file: .npy (n x d), .parquet or .safetensors
+    /// Images as for sort, or an embeddings file: .npy (n x d), .npz (sparse), .parquet or .safetensors
     #[command(flatten)]
     pub input: InputArgs,
     /// The labels to write: .csv (id,cluster) or .npy (i32, -1 for noise)

@@ -3,6 +3,7 @@
 use super::args::AssignArgs;
 use super::printer::Printer;
 use super::{Exit, inputs, results};
+use crate::embed::Layout;
 use crate::files::{At, write_whole};
 use crate::model::{Model, Verdict};
 use anyhow::bail;
@@ -16,7 +17,7 @@ pub fn run(args: &AssignArgs, printer: &Printer) -> anyhow::Result<Exit> {
     }
     let model = Model::load(&args.model)?;
     if let Some(embeddings) = inputs::embeddings(&args.input.input)? {
-        let verdicts = model.assign(embeddings.view())?;
+        let verdicts = model.assign(embeddings.features())?;
         let rows: Vec<Row> = embeddings.ids().iter().zip(verdicts).map(|(id, v)| Row::new(id, "", v, &model)).collect();
         return write(args, &rows, &[], printer);
     }
@@ -27,8 +28,8 @@ pub fn run(args: &AssignArgs, printer: &Printer) -> anyhow::Result<Exit> {
         );
     };
     let collection = inputs::open(&args.input, None, printer)?;
-    let embedded = inputs::embed(&collection, &*spec.build()?, &args.input, None, printer)?;
-    let verdicts = model.assign(embedded.embeddings.view())?;
+    let embedded = inputs::embed(&collection, &*spec.build()?, Layout::Auto, &args.input, None, printer)?;
+    let verdicts = model.assign(embedded.embeddings.features())?;
     let items = embedded.kept.iter().map(|&i| &collection.source.items()[i]);
     let rows: Vec<Row> = items
         .zip(verdicts)

@@ -21,7 +21,10 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let input = match inputs::embeddings(&args.input.input)? {
         Some(embeddings) => inputs::Features::given(embeddings, args.truth.truth.as_deref(), printer)?,
-        None => inputs::Features::of_images(&args.input, &args.extractor, args.truth.truth.as_deref(), printer)?,
+        None => {
+            let truth = args.truth.truth.as_deref();
+            inputs::Features::of_images(&args.input, &args.extractor, params.layout(), truth, printer)?
+        }
     };
     let context = Context {
         truth: input.truth.as_ref(),
@@ -29,7 +32,7 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
         extractor: input.extractor.as_ref(),
         settings: settings::typed(&args.input, &args.extractor, &args.fit, &args.truth),
     };
-    let outcome = pipeline::run(input.embeddings.view(), &params, &context, printer)?;
+    let outcome = pipeline::run(input.embeddings.features(), &params, &context, printer)?;
     let labels = Labels { ids: input.embeddings.ids().to_vec(), clusters: outcome.fitted.clustering.labels.clone() };
     write_labels(&args.out, &labels)?;
     if let Some(path) = &args.save {

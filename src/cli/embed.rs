@@ -3,7 +3,7 @@
 use super::args::EmbedArgs;
 use super::printer::Printer;
 use super::{Exit, inputs, results};
-use crate::embed::files;
+use crate::embed::{Layout, files};
 use serde_json::json;
 
 /// Runs the command.
@@ -12,11 +12,12 @@ pub fn run(args: &EmbedArgs, printer: &Printer) -> anyhow::Result<Exit> {
     inputs::check_results(&args.input.input, &[], &[&args.out])?;
     let collection = inputs::open(&args.input, None, printer)?;
     let extractor = inputs::extractor(&args.extractor, &args.input, &collection, printer)?;
-    let embedded = inputs::embed(&collection, &*extractor, &args.input, None, printer)?;
+    let layout = if files::is_sparse(&args.out) { Layout::Sparse } else { Layout::Dense };
+    let embedded = inputs::embed(&collection, &*extractor, layout, &args.input, None, printer)?;
     files::write(&args.out, &embedded.embeddings)?;
     let skipped = inputs::skipped(&collection, &embedded);
     results::warn_of(&skipped, printer);
-    let (n_samples, n_features) = embedded.embeddings.view().dim();
+    let (n_samples, n_features) = embedded.embeddings.features().dim();
     let json = json!({
         "n_samples": n_samples, "n_features": n_features, "cached": embedded.n_cached, "model": extractor.spec().name(),
         "skipped": skipped, "seconds": embedded.seconds, "out": args.out,

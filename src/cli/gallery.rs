@@ -110,10 +110,11 @@ fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
 
 /// Two principal components of the rows that were clustered, for the map.
 fn layout(outcome: &Outcome<'_>, reporter: &dyn Reporter) -> anyhow::Result<Array2<f32>> {
-    let rows = outcome.fitted.reduced.view();
-    let n_components = rows.nrows().min(rows.ncols()).min(2);
-    let placed = LinearParams::pca(n_components).check()?.fit_rows(rows, reporter)?.transform_view(rows);
-    Ok(Array2::from_shape_fn((rows.nrows(), 2), |(i, j)| if j < n_components { placed[[i, j]] } else { 0.0 }))
+    let rows = outcome.fitted.reduced.to_dense();
+    let (n_samples, n_features) = rows.dim();
+    let n_components = n_samples.min(n_features).min(2);
+    let placed = LinearParams::pca(n_components).check()?.fit_rows(rows.view(), reporter)?.transform_view(rows.view());
+    Ok(Array2::from_shape_fn((n_samples, 2), |(i, j)| if j < n_components { placed[[i, j]] } else { 0.0 }))
 }
 
 /// The thumbnail of each row; those of images that were not decoded in this run are made now.

@@ -3,9 +3,9 @@
 use super::args::{ExtractorArgs, InputArgs, ModelChoice};
 use super::exit::UsageError;
 use super::settings;
-use crate::collection::{Embeddings, Skipped, Truth};
+use crate::collection::{self, Embeddings, Skipped, Truth};
 use crate::embed::{
-    self, EmbedOptions, EmbedSeconds, Embedded, Extractor, ExtractorSpec, GradientsSpec, OnImage, PixelsChoice,
+    self, EmbedOptions, EmbedSeconds, Embedded, Extractor, ExtractorSpec, GradientsSpec, Layout, OnImage, PixelsChoice,
 };
 use crate::evaluate::files::{align, read_truth};
 use crate::files::check_writable;
@@ -102,11 +102,12 @@ pub fn extractor(
 pub fn embed(
     collection: &Collection,
     extractor: &dyn Extractor,
+    layout: Layout,
     args: &InputArgs,
     on_image: Option<OnImage<'_>>,
     reporter: &dyn Reporter,
 ) -> anyhow::Result<Embedded> {
-    let options = EmbedOptions { limits: settings::limits(args), ..EmbedOptions::default() };
+    let options = EmbedOptions { limits: settings::limits(args), layout, ..EmbedOptions::default() };
     let cache = settings::cache(args);
     let embedded = embed::embed(&*collection.source, extractor, &options, cache.as_ref(), on_image, reporter)?;
     if embedded.n_cached > 0 {
@@ -116,7 +117,13 @@ pub fn embed(
         Some(first) if embedded.kept.is_empty() => {
             anyhow::bail!("none of the {} images can be used; {}: {}", embedded.skipped.len(), first.id, first.reason)
         }
-        _ => Ok(embedded),
+        _ => {
+            if let (collection::Features::Sparse(rows), Layout::Auto) = (embedded.embeddings.features(), layout) {
+                let share = 100.0 * rows.nnz() as f64 / (rows.rows() * rows.cols()) as f64;
+                reporter.detail(&format!("sparse rows, for {share:.1} % of the values are not zero"));
+            }
+            Ok(embedded)
+        }
     }
 }
 
@@ -166,7 +173,7 @@ fn first_directory(id: &str) -> Option<&str> {
     id.split_once('/').map(|(directory, _)| directory)
 }
 
-/// INPUT as embeddings, if it is such a file: .parquet and .safetensors with embeddings, .npy of two dimensions.
+/// INPUT as embeddings, if it is such a file: .npz, .parquet and .safetensors with embeddings, .npy of two dimensions.
 pub fn embeddings(path: &Path) -> anyhow::Result<Option<Embeddings>> {
     if !embed::files::is_embeddings(path) {
         return Ok(None);
@@ -199,12 +206,13 @@ impl Features {
     pub fn of_images(
         input: &InputArgs,
         extractor: &ExtractorArgs,
+        layout: Layout,
         asked: Option<&Path>,
         reporter: &dyn Reporter,
     ) -> anyhow::Result<Self> {
         let collection = open(input, None, reporter)?;
         let extractor = self::extractor(extractor, input, &collection, reporter)?;
-        let embedded = embed(&collection, &*extractor, input, None, reporter)?;
+        let embedded = embed(&collection, &*extractor, layout, input, None, reporter)?;
         Ok(Self {
             truth: truth(asked, &collection, &embedded.kept, reporter)?,
             extractor: Some(extractor.spec().clone()),

@@ -68,7 +68,7 @@ pub fn text(outcome: &Outcome<'_>) -> String {
 /// What the scores without classes stand on.
 pub fn basis(outcome: &Outcome<'_>) -> String {
     let space = match &outcome.fitted.reducer {
-        Some(_) => format!("of the {} reduced features", outcome.fitted.reduced.ncols()),
+        Some(_) => format!("of the {} reduced features", outcome.fitted.reduced.dim().1),
         None => "of the features as they are".to_owned(),
     };
     match outcome.evaluation.sample {

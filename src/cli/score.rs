@@ -23,7 +23,7 @@ pub fn run(args: &ScoreArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let truth = args.truth.as_deref().map(|file| inputs::truth_file(file, &ids, printer)).transpose()?;
     let sampling = Sampling { seed: args.seed, ..Sampling::default() };
     let params = EvaluateParams { noise: args.noise, sampling };
-    let evaluation = evaluate(&clusters, truth.as_ref(), embeddings.as_ref().map(|e| e.view()), &params)?;
+    let evaluation = evaluate(&clusters, truth.as_ref(), embeddings.as_ref().map(|e| e.features()), &params)?;
     let coverage = evaluation.coverage.unwrap_or(0.0);
     let text = format!(
         "{} images, {} with a class, {} clusters, coverage {:.1} %\n{}",

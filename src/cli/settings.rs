@@ -24,9 +24,11 @@ pub fn fit_params(args: &FitArgs) -> anyhow::Result<FitParams> {
             return Err(UsageError(format!("--init {}: the algorithm takes no given start", args.init)).into());
         }
         file => {
-            let (_, centroids) = crate::embed::files::read(Path::new(file))
+            let centroids = crate::embed::files::read(Path::new(file))
                 .with_context(|| format!("--init {file}: neither random, kmeans++ nor a file of centroids"))?
-                .into_parts();
+                .features()
+                .to_dense()
+                .into_owned();
             match args.clusters {
                 NClusters::Fixed(k) if k != centroids.nrows() => {
                     let found = centroids.nrows();

@@ -68,7 +68,7 @@ fn sort(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Resu
         let _ = report::store_thumbnail(&staging, hash.as_bytes(), image);
     };
     let on_image: Option<crate::embed::OnImage<'_>> = if args.dry_run { None } else { Some(&store) };
-    let embedded = inputs::embed(&collection, &*extractor, &args.input, on_image, printer)?;
+    let embedded = inputs::embed(&collection, &*extractor, params.layout(), &args.input, on_image, printer)?;
     let truth = inputs::truth(args.truth.truth.as_deref(), &collection, &embedded.kept, printer)?;
     let job = Job { args, collection, extractor, embedded, truth, typed, settings };
     let fingerprint = job.fingerprint();
@@ -85,7 +85,7 @@ fn sort(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Resu
         extractor: Some(job.extractor.spec()),
         settings: job.typed.clone(),
     };
-    let outcome = pipeline::run(job.embedded.embeddings.view(), &params, &context, printer)?;
+    let outcome = pipeline::run(job.embedded.embeddings.features(), &params, &context, printer)?;
     printer.check()?;
     if !args.dry_run {
         if *output.state() != State::Fresh {
@@ -409,7 +409,7 @@ impl Job<'_> {
                     Method::Pca => "PCA",
                     Method::Svd => "truncated SVD",
                 },
-                fitted.reduced.ncols(),
+                fitted.reduced.dim().1,
                 100.0 * reducer.explained_variance_ratio().iter().sum::<f64>()
             ),
             None => "none".into(),

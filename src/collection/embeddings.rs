@@ -1,6 +1,7 @@
 //! A matrix of features whose rows know their images.
 
-use ndarray::{Array2, ArrayView2};
+use super::{Features, sparse_row};
+use ndarray::ArrayView2;
 
 /// `n_samples` rows of `n_features` values each, with one id a row.
 ///
@@ -14,7 +15,7 @@ use ndarray::{Array2, ArrayView2};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embeddings {
     ids: Vec<String>,
-    data: Array2<f32>,
+    data: Features<'static>,
 }
 
 /// Why rows and ids don't make embeddings.
@@ -39,17 +40,29 @@ pub enum EmbeddingsError {
 }
 
 impl Embeddings {
-    /// Joins `ids` with the rows of `data`, shape (n_samples, n_features), in standard layout.
+    /// Joins `ids` with the rows of `data`, shape (n_samples, n_features), dense or sparse.
     ///
     /// # Errors
     /// If the counts differ or a value is not finite.
-    pub fn new(ids: Vec<String>, data: Array2<f32>) -> Result<Self, EmbeddingsError> {
-        if ids.len() != data.nrows() {
-            return Err(EmbeddingsError::Length { ids: ids.len(), rows: data.nrows() });
+    pub fn new(ids: Vec<String>, data: impl Into<Features<'static>>) -> Result<Self, EmbeddingsError> {
+        let data = match data.into() {
+            Features::Dense(x) if !x.is_standard_layout() => x.as_standard_layout().into_owned().into(),
+            data => data,
+        };
+        let n_samples = data.dim().0;
+        if ids.len() != n_samples {
+            return Err(EmbeddingsError::Length { ids: ids.len(), rows: n_samples });
         }
-        let data = if data.is_standard_layout() { data } else { data.as_standard_layout().into_owned() };
-        for (row, id) in data.outer_iter().zip(&ids) {
-            if let Some(feature) = row.iter().position(|v| !v.is_finite()) {
+        for (row, id) in ids.iter().enumerate() {
+            let wrong = |v: &f32| !v.is_finite();
+            let feature = match &data {
+                Features::Dense(x) => x.row(row).iter().position(wrong),
+                Features::Sparse(x) => {
+                    let (columns, values) = sparse_row(x, row);
+                    values.iter().position(wrong).map(|at| columns[at] as usize)
+                }
+            };
+            if let Some(feature) = feature {
                 return Err(EmbeddingsError::NotFinite { id: id.clone(), feature });
             }
         }
@@ -61,23 +74,34 @@ impl Embeddings {
         &self.ids
     }
 
-    /// The rows, shape (n_samples, n_features), in standard layout.
-    pub fn view(&self) -> ArrayView2<'_, f32> {
+    /// The rows, shape (n_samples, n_features).
+    pub fn features(&self) -> Features<'_> {
         self.data.view()
+    }
+
+    /// Dense rows, shape (n_samples, n_features), in standard layout.
+    ///
+    /// # Panics
+    /// If the rows are sparse; [`features`](Self::features) takes either.
+    pub fn view(&self) -> ArrayView2<'_, f32> {
+        match &self.data {
+            Features::Dense(x) => x.view(),
+            Features::Sparse(_) => panic!("sparse rows have no dense view"),
+        }
     }
 
     /// Number of rows.
     pub fn n_samples(&self) -> usize {
-        self.data.nrows()
+        self.data.dim().0
     }
 
     /// Number of columns.
     pub fn n_features(&self) -> usize {
-        self.data.ncols()
+        self.data.dim().1
     }
 
     /// Takes the parts back.
-    pub fn into_parts(self) -> (Vec<String>, Array2<f32>) {
+    pub fn into_parts(self) -> (Vec<String>, Features<'static>) {
         (self.ids, self.data)
     }
 }

@@ -1,7 +1,7 @@
 //! Rows of features on their way between the stages.
 
 use super::Csr;
-use ndarray::{ArrayView2, Axis, CowArray, Ix2};
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
 use std::borrow::Cow;
 
 /// Rows of features, borrowed or owned, shape (n_samples, n_features).
@@ -42,7 +42,7 @@ impl Features<'_> {
     ///
     /// # Panics
     /// If there is no such row.
-    pub fn select(&self, rows: &[usize]) -> Features<'static> {
+    pub fn select<'b>(&self, rows: &[usize]) -> Features<'b> {
         match self {
             Self::Dense(x) => Features::Dense(x.select(Axis(0), rows).into()),
             Self::Sparse(x) => {
@@ -79,5 +79,17 @@ impl<'a> From<&'a Csr> for Features<'a> {
 impl<'a> From<&'a Features<'_>> for Features<'a> {
     fn from(x: &'a Features<'_>) -> Self {
         x.view()
+    }
+}
+
+impl From<Array2<f32>> for Features<'_> {
+    fn from(x: Array2<f32>) -> Self {
+        Self::Dense(x.into())
+    }
+}
+
+impl From<Csr> for Features<'_> {
+    fn from(x: Csr) -> Self {
+        Self::Sparse(Cow::Owned(x))
     }
 }

@@ -12,6 +12,8 @@ use rayon::prelude::*;
 pub const PANEL: usize = 32;
 /// Features that are laid out at a time.
 const FEATURES: usize = 512;
+/// Features that all rows pass before the next: 1 MiB of a panel, which stay in the cache meanwhile.
+const STRETCH: usize = 8192;
 /// Values of a row that are summed before their sum joins the row's, and how many sums that is spread over.
 const BLOCK: usize = 64;
 const SUMS: usize = 4;
@@ -70,7 +72,7 @@ impl Panels {
     }
 
     /// The products of `rows` of `x` with all vectors, in f32, to `out`, shape (rows, [`width`](Self::width)). O(values
-    /// of the rows x width). [`rounding`] tells how far they may be from the truth.
+    /// of the rows x width). Best for some hundred rows at a time, which share what the cache holds of the vectors.
     ///
     /// # Panics
     /// If `out` is of another size, or a row has a column beyond the vectors' features.
@@ -79,13 +81,14 @@ impl Panels {
         assert_eq!(x.cols(), self.n_features, "vectors of the rows' features");
         pulp::Arch::new().dispatch(Products { panels: self, x, rows, out });
     }
-}
 
-/// How far a product of [`Panels::products`] may be from the exact one: of a row with `n_values` and length `row` with
-/// a vector of length `vector` (Higham, Accuracy and Stability of Numerical Algorithms, 2002, 4.2).
-pub fn rounding(n_values: usize, row: f64, vector: f64) -> f64 {
-    let additions = BLOCK / SUMS + SUMS + n_values.div_ceil(BLOCK);
-    1.001 * additions as f64 * HALF_ULP * row * vector + n_values as f64 * LEAST
+    /// How far such a product may be from the exact one: of a row with `n_values` and length `row` with a vector of length
+    /// `vector` (Higham, Accuracy and Stability of Numerical Algorithms, 2002, 4.2).
+    pub fn rounding(&self, n_values: usize, row: f64, vector: f64) -> f64 {
+        let blocks = n_values.div_ceil(BLOCK) + n_values.min(self.n_features.div_ceil(STRETCH));
+        let additions = BLOCK / SUMS + 2 * SUMS + blocks;
+        1.001 * additions as f64 * HALF_ULP * row * vector + n_values as f64 * LEAST
+    }
 }
 
 struct Products<'a> {
@@ -98,56 +101,74 @@ struct Products<'a> {
 impl WithSimd for Products<'_> {
     type Output = ();
 
-    // Plain loops: sums that an iterator hands out don't stay in registers.
-    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { panels, x, rows, out } = self;
         let width = panels.width();
         let size = PANEL * panels.n_features;
+        out.fill(0.0);
+        let mut starts = vec![0; rows.len()];
         for p in 0..panels.n_panels {
             let panel = S::as_simd_f32s(&panels.values[p * size..][..size]).0;
-            for (i, &row) in rows.iter().enumerate() {
-                let (columns, values) = sparse_row(x, row);
-                let out = S::as_mut_simd_f32s(&mut out[i * width + p * PANEL..][..PANEL]).0;
-                let lanes = out.len();
-                for v in (0..lanes).step_by(2) {
-                    let mut total = [simd.splat_f32s(0.0); 2];
-                    let mut at = 0;
-                    while at < columns.len() {
-                        let end = columns.len().min(at + BLOCK);
-                        let (columns, values) = (&columns[at..end], &values[at..end]);
-                        let mut sums = [[simd.splat_f32s(0.0); 2]; SUMS];
-                        let (fours, rest) = columns.as_chunks::<SUMS>();
-                        let (by_four, others) = values.as_chunks::<SUMS>();
-                        for t in 0..by_four.len() {
-                            for s in 0..SUMS {
-                                let value = simd.splat_f32s(by_four[t][s]);
-                                let from = fours[t][s] as usize * lanes + v;
-                                let vectors = &panel[from..from + 2];
-                                sums[s][0] = simd.mul_add_e_f32s(value, vectors[0], sums[s][0]);
-                                sums[s][1] = simd.mul_add_e_f32s(value, vectors[1], sums[s][1]);
-                            }
-                        }
-                        for t in 0..others.len() {
-                            let value = simd.splat_f32s(others[t]);
-                            let from = rest[t] as usize * lanes + v;
-                            let vectors = &panel[from..from + 2];
-                            sums[t][0] = simd.mul_add_e_f32s(value, vectors[0], sums[t][0]);
-                            sums[t][1] = simd.mul_add_e_f32s(value, vectors[1], sums[t][1]);
-                        }
-                        for half in 0..2 {
-                            let left = simd.add_f32s(sums[0][half], sums[1][half]);
-                            let right = simd.add_f32s(sums[2][half], sums[3][half]);
-                            total[half] = simd.add_f32s(total[half], simd.add_f32s(left, right));
-                        }
-                        at = end;
-                    }
-                    (out[v], out[v + 1]) = (total[0], total[1]);
+            starts.fill(0);
+            for stretch in (0..panels.n_features).step_by(STRETCH) {
+                for (i, &row) in rows.iter().enumerate() {
+                    let (columns, values) = sparse_row(x, row);
+                    let out = S::as_mut_simd_f32s(&mut out[i * width + p * PANEL..][..PANEL]).0;
+                    let end = u32::try_from(stretch + STRETCH).unwrap_or(u32::MAX);
+                    let (columns, values) = (&columns[starts[i]..], &values[starts[i]..]);
+                    starts[i] += add(simd, columns, values, end, panel, out);
                 }
             }
         }
     }
+}
+
+/// Adds the products of a row's values in columns before `limit` with the vectors of a panel; the number of them.
+// Plain loops: sums that an iterator hands out don't stay in registers.
+#[allow(clippy::needless_range_loop)]
+#[inline(always)]
+fn add<S: Simd>(simd: S, columns: &[u32], values: &[f32], limit: u32, panel: &[S::f32s], out: &mut [S::f32s]) -> usize {
+    let lanes = out.len();
+    let mut at = 0;
+    for v in (0..lanes).step_by(2) {
+        let mut total = [out[v], out[v + 1]];
+        at = 0;
+        while at < columns.len() && columns[at] < limit {
+            let mut end = columns.len().min(at + BLOCK);
+            while columns[end - 1] >= limit {
+                end -= 1;
+            }
+            let (columns, values) = (&columns[at..end], &values[at..end]);
+            let mut sums = [[simd.splat_f32s(0.0); 2]; SUMS];
+            let (fours, rest) = columns.as_chunks::<SUMS>();
+            let (by_four, others) = values.as_chunks::<SUMS>();
+            for t in 0..by_four.len() {
+                for s in 0..SUMS {
+                    let value = simd.splat_f32s(by_four[t][s]);
+                    let from = fours[t][s] as usize * lanes + v;
+                    let vectors = &panel[from..from + 2];
+                    sums[s][0] = simd.mul_add_e_f32s(value, vectors[0], sums[s][0]);
+                    sums[s][1] = simd.mul_add_e_f32s(value, vectors[1], sums[s][1]);
+                }
+            }
+            for t in 0..others.len() {
+                let value = simd.splat_f32s(others[t]);
+                let from = rest[t] as usize * lanes + v;
+                let vectors = &panel[from..from + 2];
+                sums[0][0] = simd.mul_add_e_f32s(value, vectors[0], sums[0][0]);
+                sums[0][1] = simd.mul_add_e_f32s(value, vectors[1], sums[0][1]);
+            }
+            for half in 0..2 {
+                let left = simd.add_f32s(sums[0][half], sums[1][half]);
+                let right = simd.add_f32s(sums[2][half], sums[3][half]);
+                total[half] = simd.add_f32s(total[half], simd.add_f32s(left, right));
+            }
+            at = end;
+        }
+        (out[v], out[v + 1]) = (total[0], total[1]);
+    }
+    at
 }
 
 #[cfg(test)]
@@ -157,7 +178,8 @@ mod tests {
 
     #[test]
     fn products_are_those_of_a_plain_loop_within_their_rounding() {
-        for (n_rows, n_vectors, n_features, every) in [(1, 1, 1, 1), (5, 33, 700, 2), (7, 64, 1500, 5), (3, 2, 90, 97)]
+        for (n_rows, n_vectors, n_features, every) in
+            [(1, 1, 1, 1), (5, 33, 700, 2), (7, 64, 15_000, 5), (3, 2, 90, 97)]
         {
             let value = |i: usize, j: usize| ((i * 31 + j * 17) % 23) as f32 / 8.0 - 1.1;
             let dense = Array2::from_shape_fn((n_rows, n_features), |(i, j)| {
@@ -180,7 +202,7 @@ mod tests {
                 for (i, row) in dense.outer_iter().enumerate() {
                     for (c, vector) in vectors.outer_iter().enumerate() {
                         let exact: f64 = row.iter().zip(vector).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-                        let bound = rounding(sparse_row(&x, i).0.len(), length(row), length(vector));
+                        let bound = panels.rounding(sparse_row(&x, i).0.len(), length(row), length(vector));
                         assert!((f64::from(out[i * panels.width() + c]) - exact).abs() <= bound);
                     }
                 }

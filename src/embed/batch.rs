@@ -16,6 +16,7 @@ use rayon::prelude::*;
 
 use super::cache::OpenCache;
 use super::gate::{self, Gate};
+use super::gather::{Gather, Layout};
 use super::{Cache, ContentHash, EmbedError, Extractor};
 use crate::collection::{Embeddings, Skipped, Stage};
 use crate::decode;
@@ -30,11 +31,13 @@ pub struct EmbedOptions {
     /// Bytes of full-size decoded images to hold at a time, over all threads; an image larger than that is decoded
     /// alone. By default 320 MiB, three photos of 24 megapixels.
     pub memory: u64,
+    /// What becomes of zeros.
+    pub layout: Layout,
 }
 
 impl Default for EmbedOptions {
     fn default() -> Self {
-        Self { limits: decode::Limits::default(), memory: 320 << 20 }
+        Self { limits: decode::Limits::default(), memory: 320 << 20, layout: Layout::Dense }
     }
 }
 
@@ -75,7 +78,10 @@ pub struct EmbedSeconds {
 /// Embeds `collection`. A row's bytes depend on its image and the extractor alone, not on threads, cache or company.
 /// An image that can't be read, decoded or embedded is skipped.
 ///
-/// Peak memory: the matrix (n_samples x n_features x 4 bytes), `options.memory`, and two windows of prepared images.
+/// Peak memory: the matrix (n_samples x n_features x 4 bytes, or 8 bytes for each value of sparse rows),
+/// `options.memory`, and two windows of prepared images.
+///
+/// Rows of more than 64 KiB are not remembered in the cache: to read them is no faster than to make them.
 ///
 /// # Errors
 /// If interrupted (what was finished is in the cache then), or if the matrix doesn't fit into memory.
@@ -88,7 +94,9 @@ pub fn embed(
     reporter: &dyn Reporter,
 ) -> Result<Embedded, EmbedError> {
     let start = Instant::now();
-    let mut sink = Sink::new(collection.items().len(), extractor.n_features())?;
+    let rows = Gather::new(options.layout, collection.items().len(), extractor.n_features())?;
+    let mut sink = Sink { kept: vec![], hashes: vec![], skipped: vec![], rows, n_cached: 0, seen: 0 };
+    let cache = cache.filter(|_| extractor.n_features() <= MAX_CACHED);
     let run = Run {
         collection,
         extractor,
@@ -104,7 +112,7 @@ pub fn embed(
     let result = run.windows(&mut sink);
     reporter.end();
     result?;
-    Ok(sink.finish(collection, run.clock.seconds(start)))
+    sink.finish(collection, run.clock.seconds(start))
 }
 
 /// What stays the same during one call.
@@ -145,18 +153,20 @@ type Row = Result<Vec<f32>, String>;
 
 /// The rows of a window take no more bytes than this, but for a few wide ones.
 const WINDOW: usize = 64 << 20;
+/// Features of the longest rows that are remembered.
+const MAX_CACHED: usize = 1 << 14;
 /// Read-ahead of a sequential source ends its window at so many bytes.
 const READ_AHEAD: usize = 32 << 20;
 
 impl Run<'_> {
-    fn windows(&self, sink: &mut Sink) -> Result<(), Interrupted> {
+    fn windows(&self, sink: &mut Sink) -> Result<(), EmbedError> {
         let mut fetched = self.fetch(0)?;
         let mut prepared = Prepared::default();
         while !(fetched.items.is_empty() && prepared.images.is_empty()) {
             let next = fetched.items.end;
             let ((ahead, following), rows) =
                 rayon::join(|| rayon::join(|| self.fetch(next), || self.prepare(fetched)), || self.rows(&prepared));
-            sink.take(self.collection, prepared.images, rows?);
+            sink.take(self.collection, prepared.images, rows?)?;
             (fetched, prepared) = (ahead?, following?);
         }
         Ok(())
@@ -310,28 +320,18 @@ fn finite(row: ArrayView1<'_, f32>) -> Row {
     }
 }
 
-/// Gathers rows in the collection's order. The matrix grows within its one allocation.
+/// Gathers rows in the collection's order.
 struct Sink {
     kept: Vec<usize>,
     hashes: Vec<ContentHash>,
     skipped: Vec<Skipped>,
-    data: Vec<f32>,
+    rows: Gather,
     n_cached: usize,
-    n_features: usize,
     seen: usize,
 }
 
 impl Sink {
-    fn new(n_samples: usize, n_features: usize) -> Result<Self, EmbedError> {
-        let mut data = Vec::new();
-        n_samples
-            .checked_mul(n_features)
-            .and_then(|len| data.try_reserve_exact(len).ok())
-            .ok_or(EmbedError::Memory { n_samples, n_features })?;
-        Ok(Self { kept: vec![], hashes: vec![], skipped: vec![], data, n_cached: 0, n_features, seen: 0 })
-    }
-
-    fn take(&mut self, collection: &dyn Source, images: Vec<Image>, rows: Vec<Row>) {
+    fn take(&mut self, collection: &dyn Source, images: Vec<Image>, rows: Vec<Row>) -> Result<(), EmbedError> {
         let mut rows = rows.into_iter();
         for image in images {
             let row = match image {
@@ -349,7 +349,7 @@ impl Sink {
                 Ok((hash, row)) => {
                     self.kept.push(self.seen);
                     self.hashes.push(hash);
-                    self.data.extend_from_slice(&row);
+                    self.rows.push(&row)?;
                 }
                 Err((stage, reason)) => {
                     let id = collection.items()[self.seen].id.clone();
@@ -358,14 +358,14 @@ impl Sink {
             }
             self.seen += 1;
         }
+        Ok(())
     }
 
-    fn finish(self, collection: &dyn Source, seconds: EmbedSeconds) -> Embedded {
+    fn finish(self, collection: &dyn Source, seconds: EmbedSeconds) -> Result<Embedded, EmbedError> {
         let ids = self.kept.iter().map(|&i| collection.items()[i].id.clone()).collect();
-        let data = Array2::from_shape_vec((self.kept.len(), self.n_features), self.data).expect("a row an image");
-        let embeddings = Embeddings::new(ids, data).expect("finite rows, an id each");
+        let embeddings = Embeddings::new(ids, self.rows.finish()?).expect("finite rows, an id each");
         let Self { kept, hashes, skipped, n_cached, .. } = self;
-        Embedded { kept, hashes, embeddings, skipped, seconds, n_cached }
+        Ok(Embedded { kept, hashes, embeddings, skipped, seconds, n_cached })
     }
 }
 

@@ -7,6 +7,7 @@ mod batch;
 mod cache;
 pub mod files;
 mod gate;
+mod gather;
 mod gradients;
 mod pixels;
 mod spec;
@@ -16,6 +17,7 @@ mod contract;
 
 pub use batch::{EmbedOptions, EmbedSeconds, Embedded, OnImage, embed};
 pub use cache::Cache;
+pub use gather::Layout;
 pub use gradients::GradientsSpec;
 pub use pixels::{Colour, PixelsChoice, PixelsSpec, choose_pixels};
 pub use spec::{ExtractorSpec, SpecHash};

@@ -15,6 +15,8 @@ use crate::source::{Content, Source};
 const NAME: &str = "pixels";
 const VERSION: u32 = 1;
 const SIDES: RangeInclusive<u32> = 1..=1024;
+/// Values of a batch.
+const MAX_BATCH: usize = 1 << 22;
 
 /// Parameters of the extractor `pixels`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,9 @@ pub struct PixelsSpec {
     pub fit: Fit,
     /// Channels.
     pub colour: Colour,
+    /// Whether values are turned round, white being 0: for dark ink on white, so that blank paper is nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inverted: bool,
 }
 
 /// Which channels a pixel has.
@@ -45,7 +50,7 @@ pub enum Colour {
 impl PixelsSpec {
     /// With the default fit, which loses nothing of the image.
     pub fn new(width: u32, height: u32, colour: Colour) -> Self {
-        Self { version: VERSION, width, height, fit: Fit::Stretch, colour }
+        Self { version: VERSION, width, height, fit: Fit::Stretch, colour, inverted: false }
     }
 }
 
@@ -93,15 +98,20 @@ impl Extractor for Pixels {
     fn embed(&self, batch: &[DynamicImage], mut out: ArrayViewMut2<'_, f32>) -> Result<(), EmbedError> {
         for (image, mut row) in batch.iter().zip(out.outer_iter_mut()) {
             for (feature, value) in row.iter_mut().zip(image.as_bytes()) {
-                *feature = f32::from(*value) / 255.0;
+                *feature = f32::from(if self.of.inverted { 255 - *value } else { *value }) / 255.0;
             }
         }
         Ok(())
     }
 
+    fn batch_size(&self) -> usize {
+        (MAX_BATCH / self.n_features()).clamp(1, 32)
+    }
+
     fn picture(&self, features: ArrayView1<'_, f32>) -> Option<DynamicImage> {
         // `as` saturates, and takes NaN to 0.
-        let bytes = features.iter().map(|v| (v * 255.0).round() as u8).collect();
+        let byte = |v: &f32| (v * 255.0).round() as u8;
+        let bytes = features.iter().map(|v| if self.of.inverted { 255 - byte(v) } else { byte(v) }).collect();
         let (width, height) = (self.of.width, self.of.height);
         match self.of.colour {
             Colour::Grey => GrayImage::from_raw(width, height, bytes).map(DynamicImage::ImageLuma8),
@@ -129,11 +139,13 @@ impl Default for PixelsChoice {
 }
 
 const SAMPLE: usize = 64;
+const FEW: usize = 8;
 const SMALL_SIDE: u32 = 64;
 const OTHERWISE: (u32, u32) = (32, 32);
 
 /// Chooses the parameters of `pixels` by a look at up to 64 images from all over `collection` (the first ones, if it
-/// must be read in order), and says what it chose. Large colour photos decide at the first look.
+/// must be read in order), and says what it chose. Where more than half of their values are white, values are inverted.
+/// Large colour photos decide after eight.
 ///
 /// # Errors
 /// If interrupted. Images that can't be decoded don't count.
@@ -147,8 +159,9 @@ pub fn choose_pixels(
     let mut common = None;
     let mut size = choice.size;
     let mut colour = choice.colour;
+    let (mut white, mut all) = (0, 0);
     for i in 0..n.min(SAMPLE) {
-        if size.is_some() && colour.is_some() {
+        if size.is_some() && colour.is_some() && i >= FEW {
             break;
         }
         reporter.check()?;
@@ -159,6 +172,8 @@ pub fn choose_pixels(
             Err(_) => None,
         };
         let Some(image) = image else { continue };
+        white += image.as_bytes().iter().filter(|value| **value == u8::MAX).count();
+        all += image.as_bytes().len();
         let own = (image.width(), image.height());
         if *common.get_or_insert(own) != own || own.0.max(own.1) > SMALL_SIDE {
             size = size.or(Some(OTHERWISE));
@@ -175,8 +190,10 @@ pub fn choose_pixels(
         (None, false) => "the images are larger or differ in size",
     };
     let channels = if colour == Colour::Grey { "grey" } else { "RGB" };
-    reporter.detail(&format!("pixels: {width} x {height}, {why}; {channels}"));
-    Ok(ExtractorSpec::Pixels(PixelsSpec { fit: choice.fit, ..PixelsSpec::new(width, height, colour) }))
+    let inverted = 2 * white > all;
+    let ink = if inverted { "; inverted, for most is white" } else { "" };
+    reporter.detail(&format!("pixels: {width} x {height}, {why}; {channels}{ink}"));
+    Ok(ExtractorSpec::Pixels(PixelsSpec { fit: choice.fit, inverted, ..PixelsSpec::new(width, height, colour) }))
 }
 
 fn is_grey(image: &DynamicImage) -> bool {
@@ -233,6 +250,22 @@ mod tests {
         assert_eq!(chosen(vec![rgb(65, 8, 2)]), PixelsSpec::new(32, 32, Colour::Rgb));
         assert_eq!(chosen(vec![DynamicImage::ImageRgb8(grey(8, 8).to_rgb8())]), PixelsSpec::new(8, 8, Colour::Grey));
         assert_eq!(chosen(vec![]), PixelsSpec::new(32, 32, Colour::Rgb));
+    }
+
+    #[test]
+    fn white_paper_is_inverted_and_shown_as_it_was() {
+        let page = |ink: u32| {
+            DynamicImage::ImageLuma8(GrayImage::from_fn(10, 10, |x, _| [if x < ink { 40 } else { 255 }].into()))
+        };
+        assert!(!chosen(vec![page(5)]).inverted && chosen(vec![page(4)]).inverted);
+        let spec = chosen(vec![page(4), page(2)]);
+        let pixels = Pixels::new(spec).unwrap();
+        let mut out = Array2::zeros((1, 100));
+        pixels.embed(&[pixels.prepare(&page(4))], out.view_mut()).unwrap();
+        assert_eq!((out[[0, 0]], out[[0, 9]]), (215.0 / 255.0, 0.0));
+        assert_eq!(pixels.picture(out.row(0)), Some(page(4)));
+        let json = |spec: PixelsSpec| serde_json::to_string(&spec).unwrap();
+        assert!(json(spec).contains("inverted") && !json(chosen(vec![page(9)])).contains("inverted"));
     }
 
     #[test]

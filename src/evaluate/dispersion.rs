@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::EvaluateError;
 use super::distances::Points;
 use super::grouping::Grouping;
-use crate::collection::ClusterId;
+use crate::collection::{ClusterId, Features, sparse_row};
 
 /// Sum of squared distances of the rows to the mean of their cluster; noise is left out.
 ///
@@ -16,7 +16,7 @@ use crate::collection::ClusterId;
 /// # Errors
 /// If `data` and `clusters` differ in length.
 pub fn inertia(data: ArrayView2<'_, f32>, clusters: &[Option<ClusterId>]) -> Result<Option<f64>, EvaluateError> {
-    Ok(Dispersion::of(data, &Grouping::checked(data, clusters)?).inertia())
+    Ok(Dispersion::of(&data.into(), &Grouping::checked(data, clusters)?).inertia())
 }
 
 /// Calinski-Harabasz index: variance between the clusters over variance within, each by its degrees of freedom; from
@@ -32,7 +32,7 @@ pub fn calinski_harabasz(
     clusters: &[Option<ClusterId>],
 ) -> Result<Option<f64>, EvaluateError> {
     let grouping = Grouping::checked(data, clusters)?;
-    Ok(Dispersion::of(data, &grouping).calinski_harabasz(&grouping))
+    Ok(Dispersion::of(&data.into(), &grouping).calinski_harabasz(&grouping))
 }
 
 /// Davies-Bouldin index: for each cluster the worst ratio of spread to separation, averaged; from 0, lower is
@@ -46,7 +46,7 @@ pub fn calinski_harabasz(
 /// If `data` and `clusters` differ in length.
 pub fn davies_bouldin(data: ArrayView2<'_, f32>, clusters: &[Option<ClusterId>]) -> Result<Option<f64>, EvaluateError> {
     let grouping = Grouping::checked(data, clusters)?;
-    Ok(Dispersion::of(data, &grouping).davies_bouldin(&grouping))
+    Ok(Dispersion::of(&data.into(), &grouping).davies_bouldin(&grouping))
 }
 
 impl Grouping {
@@ -67,24 +67,40 @@ pub(super) struct Dispersion {
 
 impl Dispersion {
     /// Clusters in parallel, the rows of each in order: the same bits for any number of threads.
-    pub fn of(data: ArrayView2<'_, f32>, grouping: &Grouping) -> Self {
+    pub fn of(data: &Features<'_>, grouping: &Grouping) -> Self {
         let mut members: Vec<Vec<usize>> = grouping.sizes.iter().map(|&size| Vec::with_capacity(size)).collect();
         for (row, group) in grouping.group.iter().enumerate() {
             if let Some(group) = group {
                 members[*group].push(row);
             }
         }
-        let mut means = Array2::zeros((members.len(), data.ncols()));
+        let mut means = Array2::zeros((members.len(), data.dim().1));
         let spreads = means.axis_iter_mut(Axis(0)).into_par_iter().zip(&members).map(|(mut mean, members)| {
             let n = members.len() as f64;
             for &row in members {
-                mean.zip_mut_with(&data.row(row), |sum, &value| *sum += f64::from(value));
+                match data {
+                    Features::Dense(x) => mean.zip_mut_with(&x.row(row), |sum, &value| *sum += f64::from(value)),
+                    Features::Sparse(x) => {
+                        let (columns, values) = sparse_row(x, row);
+                        columns.iter().zip(values).for_each(|(&j, &value)| mean[j as usize] += f64::from(value));
+                    }
+                }
             }
             mean /= n;
+            let of_mean = mean.dot(&mean);
             let (mut squared, mut distance) = (0.0, 0.0);
             for &row in members {
-                let row = data.row(row);
-                let square: f64 = row.iter().zip(&mean).map(|(&value, mean)| (f64::from(value) - mean).powi(2)).sum();
+                let square: f64 = match data {
+                    Features::Dense(x) => {
+                        x.row(row).iter().zip(&mean).map(|(&value, mean)| (f64::from(value) - mean).powi(2)).sum()
+                    }
+                    Features::Sparse(x) => {
+                        let (columns, values) = sparse_row(x, row);
+                        let values =
+                            columns.iter().zip(values).map(|(&j, &value)| (f64::from(value), mean[j as usize]));
+                        (of_mean + values.map(|(value, mean)| value * (value - 2.0 * mean)).sum::<f64>()).max(0.0)
+                    }
+                };
                 squared += square;
                 distance += square.sqrt();
             }

@@ -30,7 +30,8 @@ pub fn dunn(data: ArrayView2<'_, f32>, clusters: &[Option<ClusterId>]) -> Result
     if !grouping.is_comparable() {
         return Ok(None);
     }
-    let extremes = Points::new(data).fold_blocks(
+    let data = data.into();
+    let extremes = Points::new(&data).fold_blocks(
         |rows| Extremes::new(&grouping, rows),
         |extremes, point, distances| extremes.add(point, distances),
         |extremes| extremes,

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 
-use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 
 use super::contingency::Cell;
@@ -12,7 +11,7 @@ use super::dunn::Extremes;
 use super::grouping::Grouping;
 use super::silhouette::{ClusterSums, summarise};
 use super::{Contingency, EvaluateError, NoiseRule, Sampling, Scores, sample_rows};
-use crate::collection::{ClusterId, Truth};
+use crate::collection::{ClusterId, Features, Truth};
 
 /// A larger table of clusters by classes is no use to anyone, and may not fit in memory.
 const MAX_CONFUSION_CELLS: usize = 1_000_000;
@@ -100,7 +99,7 @@ pub struct ConfusionRow {
 }
 
 /// All scores of `clusters`, by row: the external ones if `truth` knows a class, the internal ones if there are
-/// features, `data` of shape (n_samples, n_features), finite.
+/// features, `data` of shape (n_samples, n_features), dense or sparse, finite.
 ///
 /// O(n log n + n n_features + m^2 n_features) for m rows sampled.
 ///
@@ -120,7 +119,7 @@ pub struct ConfusionRow {
 pub fn evaluate(
     clusters: &[Option<ClusterId>],
     truth: Option<&Truth>,
-    data: Option<ArrayView2<'_, f32>>,
+    data: Option<Features<'_>>,
     params: &EvaluateParams,
 ) -> Result<Evaluation, EvaluateError> {
     let n_samples = clusters.len();
@@ -142,15 +141,15 @@ pub fn evaluate(
         add_external(&mut evaluation, clusters, truth)?;
     }
     if let Some(data) = data {
-        EvaluateError::check_rows("labels", data.nrows(), n_samples)?;
-        add_dispersion(&mut evaluation, &grouping, data);
+        EvaluateError::check_rows("labels", data.dim().0, n_samples)?;
+        add_dispersion(&mut evaluation, &grouping, &data);
         match sample_rows(n_samples, params.sampling) {
-            None => add_pairwise(&mut evaluation, &grouping, data),
+            None => add_pairwise(&mut evaluation, &grouping, &data),
             Some(rows) => {
                 evaluation.sample = Some(SampleUsed { n_samples: rows.len(), seed: params.sampling.seed });
                 let sampled: Vec<_> = rows.iter().map(|&row| clusters[row]).collect();
-                let data = data.select(Axis(0), &rows);
-                add_pairwise(&mut evaluation, &Grouping::new(&sampled), data.view());
+                let data = data.select(&rows);
+                add_pairwise(&mut evaluation, &Grouping::new(&sampled), &data);
             }
         }
     }
@@ -217,7 +216,7 @@ impl Confusion {
     }
 }
 
-fn add_dispersion(evaluation: &mut Evaluation, grouping: &Grouping, data: ArrayView2<'_, f32>) {
+fn add_dispersion(evaluation: &mut Evaluation, grouping: &Grouping, data: &Features<'_>) {
     let dispersion = Dispersion::of(data, grouping);
     evaluation.scores.inertia = dispersion.inertia();
     evaluation.scores.calinski_harabasz = dispersion.calinski_harabasz(grouping);
@@ -228,7 +227,7 @@ fn add_dispersion(evaluation: &mut Evaluation, grouping: &Grouping, data: ArrayV
 }
 
 /// The silhouettes and Dunn from one pass over the distances.
-fn add_pairwise(evaluation: &mut Evaluation, grouping: &Grouping, data: ArrayView2<'_, f32>) {
+fn add_pairwise(evaluation: &mut Evaluation, grouping: &Grouping, data: &Features<'_>) {
     if !grouping.is_comparable() {
         return;
     }

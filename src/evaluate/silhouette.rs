@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::EvaluateError;
 use super::distances::Points;
 use super::grouping::Grouping;
-use crate::collection::ClusterId;
+use crate::collection::{ClusterId, Features};
 
 /// How many rows the scores over all pairs of rows look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,22 +72,23 @@ pub fn silhouette(data: ArrayView2<'_, f32>, clusters: &[Option<ClusterId>]) -> 
     Ok(silhouettes(data, &[clusters])?.pop().unwrap_or_default())
 }
 
-/// [`silhouette`] of many labellings of the same rows, with the distances computed once.
+/// [`silhouette`] of many labellings of the same rows, dense or sparse, with the distances computed once.
 ///
 /// # Errors
 /// If `data` and a labelling differ in length.
-pub fn silhouettes(
-    data: ArrayView2<'_, f32>,
+pub fn silhouettes<'a>(
+    data: impl Into<Features<'a>>,
     labellings: &[&[Option<ClusterId>]],
 ) -> Result<Vec<Silhouette>, EvaluateError> {
+    let data = data.into();
     for clusters in labellings {
-        EvaluateError::check_rows("labels", data.nrows(), clusters.len())?;
+        EvaluateError::check_rows("labels", data.dim().0, clusters.len())?;
     }
     let groupings: Vec<Grouping> = labellings.iter().map(|clusters| Grouping::new(clusters)).collect();
     if !groupings.iter().any(Grouping::is_comparable) {
         return Ok(groupings.iter().map(|grouping| summarise(grouping, [])).collect());
     }
-    let blocks = Points::new(data).fold_blocks(
+    let blocks = Points::new(&data).fold_blocks(
         |rows| groupings.iter().map(|grouping| ClusterSums::new(grouping, rows.clone())).collect::<Vec<_>>(),
         |sums, point, distances| sums.iter_mut().for_each(|sums| sums.add(point, distances)),
         |sums| sums.iter().map(ClusterSums::silhouettes).collect::<Vec<_>>(),

@@ -74,7 +74,7 @@ fn internal_scores_equal_scikit_learn() {
     for case in fixtures().internal {
         let data = Array2::from_shape_fn((case.data.len(), case.data[0].len()), |(i, j)| case.data[i][j]);
         let labels = clusters(&case.labels);
-        let found = evaluate(&labels, None, Some(data.view()), &EvaluateParams::default()).unwrap();
+        let found = evaluate(&labels, None, Some(data.view().into()), &EvaluateParams::default()).unwrap();
         let close = |name: &str, found: Option<f64>, expected: f64| {
             let found = found.unwrap();
             assert!(
@@ -237,12 +237,12 @@ fn random_data(n_samples: usize, n_features: usize, seed: u64) -> Array2<f32> {
 fn what_cannot_be_compared_has_no_internal_score() {
     let data = random_data(4, 2, 0);
     for labels in [[0, 0, 0, 0], [0, 1, 2, 3], [-1, -1, -1, -1], [0, -1, -1, 1]] {
-        let found = evaluate(&clusters(&labels), None, Some(data.view()), &EvaluateParams::default()).unwrap();
+        let found = evaluate(&clusters(&labels), None, Some(data.view().into()), &EvaluateParams::default()).unwrap();
         let Scores { silhouette, calinski_harabasz, davies_bouldin, dunn, inertia, .. } = found.scores;
         assert_eq!([silhouette, calinski_harabasz, davies_bouldin, dunn], [None; 4], "{labels:?}");
         assert_eq!(inertia.is_some(), labels != [-1; 4]);
     }
-    let nothing = evaluate(&[], Some(&truth(&[])), Some(random_data(0, 2, 0).view()), &EvaluateParams::default());
+    let nothing = evaluate(&[], Some(&truth(&[])), Some(random_data(0, 2, 0).into()), &EvaluateParams::default());
     let nothing = nothing.unwrap();
     assert_eq!((nothing.scores, nothing.coverage), (Scores::default(), None));
 }
@@ -250,7 +250,8 @@ fn what_cannot_be_compared_has_no_internal_score() {
 #[test]
 fn equal_rows_are_not_a_perfect_clustering() {
     let data = Array2::from_elem((6, 3), 0.1_f32);
-    let found = evaluate(&clusters(&[0, 0, 0, 1, 1, 1]), None, Some(data.view()), &EvaluateParams::default()).unwrap();
+    let found =
+        evaluate(&clusters(&[0, 0, 0, 1, 1, 1]), None, Some(data.view().into()), &EvaluateParams::default()).unwrap();
     let Scores { silhouette, calinski_harabasz, davies_bouldin, dunn, inertia, .. } = found.scores;
     assert_eq!((silhouette, calinski_harabasz, davies_bouldin, dunn), (Some(0.0), None, None, None));
     assert!(inertia.unwrap() < 1e-12);
@@ -265,8 +266,8 @@ fn noise_counts_for_nothing_inside() {
     let without = data.select(ndarray::Axis(0), &kept);
     let params = EvaluateParams::default();
     let (with, without) = (
-        evaluate(&labels, None, Some(data.view()), &params).unwrap().scores,
-        evaluate(&kept_labels, None, Some(without.view()), &params).unwrap().scores,
+        evaluate(&labels, None, Some(data.view().into()), &params).unwrap().scores,
+        evaluate(&kept_labels, None, Some(without.view().into()), &params).unwrap().scores,
     );
     let internal =
         |s: Scores| [s.silhouette, s.dunn, s.calinski_harabasz, s.davies_bouldin, s.inertia].map(Option::unwrap);
@@ -281,7 +282,7 @@ fn points_far_from_the_origin_score_as_near_it() {
     let labels: Vec<_> = (0..60).map(|row| Some(row % 2)).collect();
     let scores = |shift: f32| {
         let data = &grid + shift;
-        evaluate(&labels, None, Some(data.view()), &EvaluateParams::default()).unwrap().scores
+        evaluate(&labels, None, Some(data.view().into()), &EvaluateParams::default()).unwrap().scores
     };
     let (near, far) = (scores(0.0), scores(1_048_576.0));
     assert!((near.silhouette.unwrap() - far.silhouette.unwrap()).abs() < 1e-9);
@@ -294,7 +295,7 @@ fn lengths_that_differ_are_an_error() {
     let error = silhouette(data.view(), &[Some(0), Some(1)]).unwrap_err();
     assert_eq!(error, EvaluateError::Rows { what: "labels", expected: 3, found: 2 });
     assert!(evaluate(&[Some(0)], Some(&truth(&[0, 1])), None, &EvaluateParams::default()).is_err());
-    assert!(evaluate(&[Some(0)], None, Some(data.view()), &EvaluateParams::default()).is_err());
+    assert!(evaluate(&[Some(0)], None, Some(data.view().into()), &EvaluateParams::default()).is_err());
 }
 
 #[test]
@@ -304,7 +305,7 @@ fn any_number_of_threads_gives_the_same_bits() {
     let truth = truth(&(0..1500).map(|row| row % 5).collect::<Vec<_>>());
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| evaluate(&labels, Some(&truth), Some(data.view()), &EvaluateParams::default()).unwrap())
+        pool.install(|| evaluate(&labels, Some(&truth), Some(data.view().into()), &EvaluateParams::default()).unwrap())
     };
     let one = run(1);
     assert!(one == run(2) && one == run(4) && one == run(7));
@@ -334,7 +335,7 @@ fn a_sample_is_fixed_by_its_seed_and_scores_as_its_own_rows() {
     assert_eq!(sample_rows(300, sampling), None);
 
     let params = EvaluateParams { sampling, ..EvaluateParams::default() };
-    let found = evaluate(&labels, None, Some(data.view()), &params).unwrap();
+    let found = evaluate(&labels, None, Some(data.view().into()), &params).unwrap();
     assert_eq!(found.sample, Some(SampleUsed { n_samples: 300, seed: 9 }));
     let sampled: Vec<_> = rows.iter().map(|&row| labels[row]).collect();
     let sample = data.select(ndarray::Axis(0), &rows);
@@ -351,4 +352,24 @@ fn a_cluster_a_row_costs_no_table() {
     let found = evaluate(&labels, Some(&truth), None, &EvaluateParams::default()).unwrap();
     assert_eq!((found.scores.accuracy, found.scores.ami, found.scores.ari), (Some(1.0), Some(1.0), Some(1.0)));
     assert_eq!(found.confusion, None);
+}
+
+#[test]
+fn sparse_rows_score_as_dense_ones() {
+    let mut data = random_data(400, 60, 8);
+    data.mapv_inplace(|v| if v > 0.7 { v } else { 0.0 });
+    let sparse = crate::collection::Csr::csr_from_dense(data.view(), 0.0);
+    let labels: Vec<_> = (0..400).map(|row| (row % 7 != 3).then_some(row % 5)).collect();
+    for max_samples in [1000, 150] {
+        let params = EvaluateParams { sampling: Sampling { max_samples, seed: 1 }, ..EvaluateParams::default() };
+        let score = |x: crate::collection::Features<'_>| evaluate(&labels, None, Some(x), &params).unwrap();
+        let (dense, sparse) = (score(data.view().into()), score((&sparse).into()));
+        let figures = |e: &Evaluation| {
+            let s = &e.scores;
+            [s.inertia, s.silhouette, s.calinski_harabasz, s.davies_bouldin, s.dunn].map(Option::unwrap)
+        };
+        for (a, b) in figures(&dense).into_iter().zip(figures(&sparse)) {
+            assert!((a - b).abs() <= 1e-5 * a.abs(), "{a} {b}");
+        }
+    }
 }

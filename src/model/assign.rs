@@ -2,8 +2,7 @@
 
 use super::Model;
 use crate::cluster::Assignment;
-use crate::collection::ClusterId;
-use ndarray::ArrayView2;
+use crate::collection::{ClusterId, Features};
 
 /// What the model says of one image.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,16 +18,21 @@ pub struct Verdict {
 }
 
 impl Model {
-    /// Assigns rows of features, shape (n_samples, n_features) as the extractor gives them. O(n d (c + k)).
+    /// Assigns rows of features, shape (n_samples, n_features) as the extractor gives them, dense or sparse whichever the
+    /// model was fitted to. O(n d (c + k)).
     ///
     /// # Errors
     /// If the number of features is not the model's: the two numbers (expected, found).
-    pub fn assign(&self, features: ArrayView2<'_, f32>) -> Result<Vec<Verdict>, super::ModelError> {
-        if features.ncols() != self.n_features() {
-            return Err(super::ModelError::Features { expected: self.n_features(), found: features.ncols() });
+    pub fn assign<'a>(&self, features: impl Into<Features<'a>>) -> Result<Vec<Verdict>, super::ModelError> {
+        let features = features.into();
+        let (expected, found) = (self.n_features(), features.dim().1);
+        if found != expected {
+            return Err(super::ModelError::Features { expected, found });
         }
-        let reduced = self.reducer.as_ref().map(|r| r.transform_view(features));
-        let assigned = self.assigner.assign(reduced.as_ref().map_or(features.view(), |r| r.view()));
+        let assigned = match &self.reducer {
+            Some(reducer) => self.assigner.assign(reducer.transform_view(features.to_dense().view()).view()),
+            None => self.assigner.assign(features),
+        };
         Ok(assigned.into_iter().map(|a| self.verdict(&a)).collect())
     }
 

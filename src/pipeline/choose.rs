@@ -4,10 +4,9 @@
 
 use super::PipelineError;
 use crate::cluster::Algorithm;
-use crate::collection::ClusterId;
+use crate::collection::{ClusterId, Features};
 use crate::evaluate::{Sampling, choose_k, sample_rows, silhouettes};
 use crate::progress::Reporter;
-use ndarray::{ArrayView2, Axis};
 
 /// Rows the sweep looks at; more are sampled.
 const MAX_ROWS: usize = 5_000;
@@ -41,24 +40,28 @@ pub struct Sweep {
 /// assert_eq!(sweep.chosen, 3);
 /// # Ok::<(), alike::pipeline::PipelineError>(())
 /// ```
-pub fn choose_n_clusters(
-    x: ArrayView2<'_, f32>,
+pub fn choose_n_clusters<'a>(
+    x: impl Into<Features<'a>>,
     algorithm: &Algorithm,
     seed: u64,
     reporter: &dyn Reporter,
 ) -> Result<Sweep, PipelineError> {
-    let sampled = sample_rows(x.nrows(), Sampling { max_samples: MAX_ROWS, seed }).map(|rows| x.select(Axis(0), &rows));
-    let x = sampled.as_ref().map_or(x.view(), |s| s.view());
-    let numbers = candidates(x.nrows());
+    let x = x.into();
+    let x = match sample_rows(x.dim().0, Sampling { max_samples: MAX_ROWS, seed }) {
+        Some(rows) => x.select(&rows),
+        None => x,
+    };
+    let n_samples = x.dim().0;
+    let numbers = candidates(n_samples);
     let labellings = numbers
         .iter()
-        .map(|&k| Ok(algorithm.with_n_clusters(k).fit(x, reporter)?.labels))
+        .map(|&k| Ok(algorithm.with_n_clusters(k).fit(&x, reporter)?.labels))
         .collect::<Result<Vec<_>, PipelineError>>()?;
     let labellings: Vec<&[Option<ClusterId>]> = labellings.iter().map(Vec::as_slice).collect();
-    let means = silhouettes(x, &labellings)?.into_iter().map(|s| s.mean);
+    let means = silhouettes(&x, &labellings)?.into_iter().map(|s| s.mean);
     let candidates: Vec<_> = numbers.into_iter().zip(means).collect();
     let chosen = choose_k(candidates.iter().copied()).unwrap_or(1);
-    Ok(Sweep { candidates, chosen, n_samples: x.nrows() })
+    Ok(Sweep { candidates, chosen, n_samples })
 }
 
 fn candidates(n_samples: usize) -> Vec<usize> {

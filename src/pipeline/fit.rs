@@ -2,11 +2,12 @@
 
 use super::{PipelineError, Sweep, choose_n_clusters};
 use crate::cluster::{Algorithm, Clustering};
+use crate::collection::Features;
 use crate::device::Device;
+use crate::embed::Layout;
 use crate::progress::Reporter;
 use crate::reduce::{LinearParams, LinearReducer, Method};
 use linfa::ParamGuard;
-use ndarray::{ArrayView2, CowArray, Ix2};
 use std::time::{Duration, Instant};
 
 /// What stands between features and clusterer.
@@ -66,13 +67,23 @@ pub struct FitParams {
     pub device: Device,
 }
 
+impl FitParams {
+    /// How rows should come: sparse where most values are zero, if the first stage that meets them can use that.
+    pub fn layout(&self) -> Layout {
+        match (self.reduction, &self.algorithm) {
+            (Reduction::None, Algorithm::KMeans(_)) => Layout::Auto,
+            _ => Layout::Dense,
+        }
+    }
+}
+
 /// What [`fit`] found.
 #[derive(Debug)]
 pub struct Fitted<'a> {
     /// The reducer, if any.
     pub reducer: Option<LinearReducer>,
     /// The rows that were clustered: reduced, or the input itself.
-    pub reduced: CowArray<'a, f32, Ix2>,
+    pub reduced: Features<'a>,
     /// The clusters.
     pub clustering: Clustering,
     /// The sweep, if the number of clusters was left open.
@@ -86,30 +97,32 @@ pub struct Fitted<'a> {
 /// Components of [`Reduction::Auto`].
 const AUTO_COMPONENTS: usize = 50;
 
-/// Reduces and clusters the rows of `x`, shape (n_samples, n_features). The input is not copied: memory beyond it is
-/// that of the reduced rows and of the clusterer.
+/// Reduces and clusters the rows of `x`, shape (n_samples, n_features), dense or sparse. The input is not copied, and
+/// sparse rows are never made dense: memory beyond it is that of the reduced rows and of the clusterer.
 ///
 /// # Errors
 /// Those of the stages; a message names the stage.
 pub fn fit<'a>(
-    x: ArrayView2<'a, f32>,
+    x: impl Into<Features<'a>>,
     params: &FitParams,
     reporter: &dyn Reporter,
 ) -> Result<Fitted<'a>, PipelineError> {
     let started = Instant::now();
+    let x = x.into();
+    let n_features = x.dim().1;
     reporter.begin("reduce", None);
     let reducer = linear_params(x.dim(), params)
-        .map(|params| params.check().and_then(|params| params.fit_rows(x, reporter)))
+        .map(|params| params.check().and_then(|params| params.fit_rows(x.to_dense().view(), reporter)))
         .transpose()?;
     let reduced = match &reducer {
-        Some(reducer) => CowArray::from(reducer.transform_view(x)),
-        None => CowArray::from(x),
+        Some(reducer) => reducer.transform_view(x.to_dense().view()).into(),
+        None => x,
     };
     let reduce_time = started.elapsed();
     reporter.end();
     if let Some(reducer) = &reducer {
         let kept: f64 = reducer.explained_variance_ratio().iter().sum();
-        let (from, to) = (x.ncols(), reduced.ncols());
+        let (from, to) = (n_features, reduced.dim().1);
         reporter.detail(&format!("{from} features reduced to {to}, which keep {:.1} % of the variance", 100.0 * kept));
     }
     let started = Instant::now();
@@ -117,12 +130,12 @@ pub fn fit<'a>(
     let (n_clusters, sweep) = match params.n_clusters {
         NClusters::Fixed(n_clusters) => (n_clusters, None),
         NClusters::Auto => {
-            let sweep = choose_n_clusters(reduced.view(), &params.algorithm, params.seed, reporter)?;
+            let sweep = choose_n_clusters(&reduced, &params.algorithm, params.seed, reporter)?;
             reporter.detail(&format!("{} clusters have the highest silhouette", sweep.chosen));
             (sweep.chosen, Some(sweep))
         }
     };
-    let clustering = params.algorithm.with_n_clusters(n_clusters).fit(reduced.view(), reporter)?;
+    let clustering = params.algorithm.with_n_clusters(n_clusters).fit(&reduced, reporter)?;
     reporter.end();
     Ok(Fitted { reducer, reduced, clustering, sweep, reduce_time, fit_time: started.elapsed() })
 }

@@ -1,12 +1,11 @@
 //! Everything a run found out, for whoever writes it down.
 
 use super::{FitParams, Fitted, PipelineError, fit};
-use crate::collection::Truth;
+use crate::collection::{Features, Truth};
 use crate::embed::ExtractorSpec;
 use crate::evaluate::{EvaluateParams, Evaluation, NoiseRule, Sampling, evaluate};
 use crate::model::{ClusterEntry, Model, Provenance, Verdict};
 use crate::progress::Reporter;
-use ndarray::ArrayView2;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -41,12 +40,12 @@ pub struct Context<'a> {
     pub settings: BTreeMap<String, String>,
 }
 
-/// Reduces, clusters and scores the rows of `x`, shape (n_samples, n_features).
+/// Reduces, clusters and scores the rows of `x`, shape (n_samples, n_features), dense or sparse.
 ///
 /// # Errors
 /// Those of the stages.
 pub fn run<'a>(
-    x: ArrayView2<'a, f32>,
+    x: impl Into<Features<'a>>,
     params: &FitParams,
     context: &Context<'_>,
     reporter: &dyn Reporter,
@@ -61,7 +60,7 @@ pub fn run<'a>(
     let evaluation = evaluate(labels, context.truth, Some(fitted.reduced.view()), &scoring)?;
     reporter.end();
     let score_time = started.elapsed();
-    let assignments = fitted.clustering.assigner.assign(fitted.reduced.view());
+    let assignments = fitted.clustering.assigner.assign(&fitted.reduced);
     let mut distances = vec![Vec::new(); fitted.clustering.n_clusters()];
     assignments.iter().filter_map(|a| Some((a.cluster?, a.distance))).for_each(|(c, d)| distances[c].push(d));
     let names = cluster_names(distances.len());
@@ -74,7 +73,7 @@ pub fn run<'a>(
         clusters: clusters.collect(),
         provenance: Provenance {
             alike: env!("CARGO_PKG_VERSION").to_owned(),
-            n_samples: x.nrows(),
+            n_samples: labels.len(),
             settings: context.settings.clone(),
             scores: evaluation.scores,
         },

@@ -9,12 +9,11 @@ use super::rows::{Centroids, Rows};
 use crate::cluster::Metric;
 use crate::cluster::search::{Bounds, Move, Work, down, up};
 use crate::collection::{ClusterId, sparse_row};
-use crate::distance::sparse::{PANEL, Panels, rounding};
+use crate::distance::sparse::{PANEL, Panels};
 use rayon::prelude::*;
 
-/// Rows that a task takes at a time, and that meet a panel of centroids one after the other.
-const BLOCK: usize = 256;
-const CHUNK: usize = 64;
+/// Rows that a task takes at a time.
+const BLOCK: usize = 512;
 /// Unit vectors in f32 are this near to unit length; cosines take them to be exact.
 const UNIT: f64 = 2.5e-7;
 /// Products of lengths beyond this don't fit into f32.
@@ -61,8 +60,8 @@ impl<'a> Search<'a> {
     /// `None` for rows without a direction, and where there is no other centroid.
     pub fn two_nearest(&self) -> Vec<[Option<Scored>; 2]> {
         let mut found = vec![[None; 2]; self.rows.len()];
-        found.par_chunks_mut(CHUNK).enumerate().for_each_init(Vec::new, |products, (chunk, found)| {
-            let first = chunk * CHUNK;
+        found.par_chunks_mut(BLOCK).enumerate().for_each_init(Vec::new, |products, (chunk, found)| {
+            let first = chunk * BLOCK;
             let some: Vec<usize> = (first..first + found.len()).filter(|&i| !self.rows.is_blank(i)).collect();
             for (&i, products) in some.iter().zip(self.products(&some, products)) {
                 let (scores, error) = self.scores(i, products);
@@ -96,7 +95,8 @@ impl<'a> Search<'a> {
             let score = half - weight * f64::from(product);
             (if fits || half == f64::INFINITY { score } else { 0.0 }, c)
         };
-        let error = weight * rounding(sparse_row(self.rows.x, i).0.len(), length, longest) + 1e-15 * longest * longest;
+        let error = weight * self.panels.rounding(sparse_row(self.rows.x, i).0.len(), length, longest)
+            + 1e-15 * longest * longest;
         (known.map(score), if fits { error } else { f64::MAX / 4.0 })
     }
 
@@ -170,13 +170,11 @@ impl Block<'_, '_> {
             active.push(i);
         }
         work.compared += (active.len() * centroids.len()) as u64;
-        for chunk in active.chunks(CHUNK) {
-            for (&i, products) in chunk.iter().zip(self.search.products(chunk, products)) {
-                let from = self.labels[i - self.first];
-                work.distances += self.settle(i, products);
-                if self.labels[i - self.first] != from {
-                    moves.push(Move { row: i as u32, from });
-                }
+        for (&i, products) in active.iter().zip(self.search.products(&active, products)) {
+            let from = self.labels[i - self.first];
+            work.distances += self.settle(i, products);
+            if self.labels[i - self.first] != from {
+                moves.push(Move { row: i as u32, from });
             }
         }
         (moves, work)

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Rows that a task takes at a time.
-const BLOCK: usize = 64;
+const BLOCK: usize = 512;
 
 /// The rows with these numbers, as vectors.
 fn vectors(rows: &Rows<'_>, chosen: &[usize]) -> Array2<f32> {

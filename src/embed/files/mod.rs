@@ -1,9 +1,11 @@
-//! Files of embeddings, by extension: `.npy` (ids in a `.ids.csv` beside it), `.parquet`, `.safetensors`.
+//! Files of embeddings, by extension: `.npy` (ids in a `.ids.csv` beside it), `.parquet`, `.safetensors`, and `.npz` for
+//! sparse rows (ids as for `.npy`).
 //!
 //! A header is believed only as far as the file's length bears it out, so none can ask for more memory than the file
 //! takes on disk.
 
 mod npy;
+mod npz;
 mod parquet;
 mod safetensors;
 
@@ -11,9 +13,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
-use ndarray::Array2;
-
-use crate::collection::{Embeddings, EmbeddingsError};
+use crate::collection::{Embeddings, EmbeddingsError, Features};
 use crate::files::{At, FileError};
 
 /// Why embeddings can't be read or written.
@@ -23,7 +23,7 @@ pub enum FilesError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Not the name of a file of embeddings.
-    #[error("{}: embeddings are kept in .npy, .parquet or .safetensors files: choose a name that ends so", .0.display())]
+    #[error("{}: embeddings are kept in .npy, .npz, .parquet or .safetensors files: choose a name that ends so", .0.display())]
     Extension(PathBuf),
     /// Not what its extension says, damaged, or without embeddings in it.
     #[error("{}: {reason}", path.display())]
@@ -46,6 +46,7 @@ pub enum FilesError {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     Npy,
+    Npz,
     Parquet,
     Safetensors,
 }
@@ -54,6 +55,7 @@ impl Format {
     fn of(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "npy" => Some(Self::Npy),
+            "npz" => Some(Self::Npz),
             "parquet" => Some(Self::Parquet),
             "safetensors" => Some(Self::Safetensors),
             _ => None,
@@ -64,6 +66,11 @@ impl Format {
 /// Whether the name is one of a file of embeddings. A `.npy` or `.parquet` file may hold something else still.
 pub fn is_embeddings(path: &Path) -> bool {
     Format::of(path).is_some()
+}
+
+/// Whether a file of this name holds sparse rows.
+pub fn is_sparse(path: &Path) -> bool {
+    Format::of(path) == Some(Format::Npz)
 }
 
 /// Refuses a name that [`write()`] would refuse, before any work.
@@ -78,6 +85,7 @@ pub fn check_name(path: &Path) -> Result<(), FilesError> {
 /// they are the rows' zero-padded numbers.
 ///
 /// - `.npy`: shape (n_samples, n_features), C or Fortran order; `NAME.npy.ids.csv` with a column `id` beside it.
+/// - `.npz`: sparse rows as `scipy.sparse.save_npz` writes a CSR matrix; ids as for `.npy`.
 /// - `.parquet`: a list column `embedding`, a string column `id`.
 /// - `.safetensors`: a tensor `embeddings`, shape (n_samples, n_features); a byte tensor `ids`, a JSON array of strings.
 ///
@@ -89,22 +97,25 @@ pub fn read(path: &Path) -> Result<Embeddings, FilesError> {
     let len = file.metadata().at("read", path)?.len();
     let read = match format {
         Format::Npy => npy::read(&mut BufReader::new(file), len, path),
+        Format::Npz => npz::read(BufReader::new(file), path),
         // The parser of damaged pages panics here and there.
         Format::Parquet => std::panic::catch_unwind(|| parquet::read(file, len))
             .unwrap_or_else(|_| Err("not a Parquet file that can be read: it is damaged".to_owned())),
         Format::Safetensors => safetensors::read(&mut BufReader::new(file), len),
     };
     let (ids, data) = read.map_err(|reason| FilesError::Invalid { path: path.to_owned(), reason })?;
-    if data.ncols() == 0 && data.nrows() > 0 {
+    let (n_samples, n_features) = data.dim();
+    if n_features == 0 && n_samples > 0 {
         // Such rows take no bytes, so a header may claim any number of them.
-        let reason = format!("{} rows of no features: embeddings need at least one", data.nrows());
+        let reason = format!("{n_samples} rows of no features: embeddings need at least one");
         return Err(FilesError::Invalid { path: path.to_owned(), reason });
     }
-    let ids = ids.unwrap_or_else(|| numbers(data.nrows()));
+    let ids = ids.unwrap_or_else(|| numbers(n_samples));
     Embeddings::new(ids, data).map_err(|source| FilesError::Embeddings { path: path.to_owned(), source })
 }
 
-/// Writes embeddings, whole or not at all, in the forms that [`read`] reads; 32-bit floats.
+/// Writes embeddings, whole or not at all, in the forms that [`read`] reads; 32-bit floats. All forms but `.npz` hold
+/// sparse rows with their zeros, and make them dense for that.
 ///
 /// ```
 /// use alike::{collection::Embeddings, embed::files};
@@ -122,6 +133,7 @@ pub fn read(path: &Path) -> Result<Embeddings, FilesError> {
 pub fn write(path: &Path, embeddings: &Embeddings) -> Result<(), FilesError> {
     match Format::of(path).ok_or_else(|| FilesError::Extension(path.to_owned()))? {
         Format::Npy => npy::write(path, embeddings)?,
+        Format::Npz => npz::write(path, embeddings)?,
         Format::Parquet => crate::files::write_whole(path, |out| parquet::write(out, embeddings))?,
         Format::Safetensors => crate::files::write_whole(path, |out| safetensors::write(out, embeddings))?,
     }
@@ -129,7 +141,7 @@ pub fn write(path: &Path, embeddings: &Embeddings) -> Result<(), FilesError> {
 }
 
 /// Ids, if the file has them, and rows; or what is wrong with it.
-type Parts = Result<(Option<Vec<String>>, Array2<f32>), String>;
+type Parts = Result<(Option<Vec<String>>, Features<'static>), String>;
 
 /// The ids of rows that have none: their zero-padded numbers.
 ///
@@ -178,12 +190,13 @@ impl Float {
 
 /// Rows as little-endian bytes, in order.
 fn write_rows(out: &mut dyn Write, embeddings: &Embeddings) -> io::Result<()> {
-    embeddings.view().iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
+    embeddings.features().to_dense().iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array2;
 
     fn example() -> Embeddings {
         let ids = ["a.jpg", "sub/b, \"c\".png", "zeile\nzwei ü"].map(String::from).to_vec();
@@ -196,13 +209,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let many = Array2::from_shape_fn((10_000, 3), |(i, j)| (i * 3 + j) as f32 * 0.1);
         let empty = Embeddings::new(vec![], Array2::zeros((0, 4))).unwrap();
-        for extension in ["npy", "parquet", "SafeTensors"] {
+        for extension in ["npy", "npz", "parquet", "SafeTensors"] {
             let path = dir.path().join("x").with_extension(extension);
             for embeddings in [example(), Embeddings::new(numbers(10_000), many.clone()).unwrap(), empty.clone()] {
                 write(&path, &embeddings).unwrap();
                 let found = read(&path).unwrap();
                 assert_eq!(found.ids(), embeddings.ids(), "{extension}");
-                assert_eq!(found.view().iter().collect::<Vec<_>>(), embeddings.view().iter().collect::<Vec<_>>());
+                let values = |e: &Embeddings| e.features().to_dense().iter().copied().collect::<Vec<f32>>();
+                assert_eq!(values(&found), values(&embeddings), "{extension}");
+                assert_eq!(matches!(found.features(), Features::Sparse(_)), extension == "npz");
+                write(&path, &found).unwrap();
+                assert_eq!(read(&path).unwrap(), found, "{extension}");
             }
         }
         assert!(matches!(write(Path::new("x.txt"), &example()), Err(FilesError::Extension(_))));
@@ -229,11 +246,25 @@ mod tests {
         }
     }
 
+    /// Made with scipy by `fixtures/sparse.py`.
+    #[test]
+    fn matrices_of_scipy_are_read() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/embed/files/fixtures");
+        let expected = ndarray::array![[0.0, 0.5, 0.0, -1.25], [0.0; 4], [3.0, 0.0, 0.75, 1.0]];
+        for name in ["csr.npz", "csr-unsorted-f64-i64-stored.npz"] {
+            let found = read(&dir.join(name)).unwrap_or_else(|e| panic!("{e}"));
+            let Features::Sparse(x) = found.features() else { panic!("sparse rows") };
+            assert_eq!((x.to_dense(), x.nnz(), found.ids().len()), (expected.clone(), 5, 3), "{name}");
+        }
+        let error = read(&dir.join("csc.npz")).unwrap_err().to_string();
+        assert!(error.contains("tocsr"), "{error}");
+    }
+
     /// Truncated anywhere, or with any byte changed: an error or other numbers, never a panic or a huge allocation.
     #[test]
     fn damaged_files_are_errors() {
         let dir = tempfile::tempdir().unwrap();
-        for extension in ["npy", "parquet", "safetensors"] {
+        for extension in ["npy", "npz", "parquet", "safetensors"] {
             let path = dir.path().join("x").with_extension(extension);
             write(&path, &example()).unwrap();
             let whole = std::fs::read(&path).unwrap();

@@ -32,7 +32,7 @@ pub(super) fn read(input: &mut dyn BufRead, len: u64, path: &Path) -> Parts {
     };
     let shape = (n_samples as usize, n_features as usize).set_f(order == npyz::Order::Fortran);
     let data = Array2::from_shape_vec(shape, values?).map_err(|e| e.to_string())?;
-    Ok((read_ids(&ids_path(path))?, data))
+    Ok((read_ids(path)?, data.into()))
 }
 
 fn collect<R: Read, T: npyz::Deserialize>(
@@ -48,17 +48,22 @@ fn collect<R: Read, T: npyz::Deserialize>(
 }
 
 pub(super) fn write(path: &Path, embeddings: &Embeddings) -> Result<(), FileError> {
+    write_ids(path, embeddings)?;
+    write_whole(path, |out| {
+        let shape = [embeddings.n_samples() as u64, embeddings.n_features() as u64];
+        let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
+        npy.extend(embeddings.features().to_dense().iter().copied())?;
+        npy.finish()
+    })
+}
+
+/// Writes the ids beside the file `path`.
+pub(super) fn write_ids(path: &Path, embeddings: &Embeddings) -> Result<(), FileError> {
     write_whole(&ids_path(path), |out| {
         let mut csv = csv::Writer::from_writer(out);
         csv.write_record(["id"])?;
         embeddings.ids().iter().try_for_each(|id| csv.write_record([id]))?;
         csv.flush()
-    })?;
-    write_whole(path, |out| {
-        let shape = [embeddings.n_samples() as u64, embeddings.n_features() as u64];
-        let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
-        npy.extend(embeddings.view().iter().copied())?;
-        npy.finish()
     })
 }
 
@@ -68,8 +73,9 @@ fn ids_path(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// The column `id`; `None` if there is no such file.
-fn read_ids(path: &Path) -> Result<Option<Vec<String>>, String> {
+/// The column `id` of the file beside `path`; `None` if there is no such file.
+pub(super) fn read_ids(path: &Path) -> Result<Option<Vec<String>>, String> {
+    let path = &ids_path(path);
     let file = match File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -35,10 +35,10 @@ pub(super) fn write(out: &mut dyn Write, embeddings: &Embeddings) -> io::Result<
     // The writer wants to own what it writes to, so it gets a buffer that is emptied after each group of rows.
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).map_err(io::Error::other)?;
     let n_features = embeddings.n_features();
-    for (ids, rows) in embeddings
-        .ids()
-        .chunks(ROWS_PER_GROUP)
-        .zip(embeddings.view().axis_chunks_iter(ndarray::Axis(0), ROWS_PER_GROUP))
+    let features = embeddings.features();
+    let rows = features.to_dense();
+    for (ids, rows) in
+        embeddings.ids().chunks(ROWS_PER_GROUP).zip(rows.axis_chunks_iter(ndarray::Axis(0), ROWS_PER_GROUP))
     {
         let ids: Vec<ByteArray> = ids.iter().map(|id| id.as_bytes().to_vec().into()).collect();
         let values = rows.as_slice().expect("embeddings are in standard layout");
@@ -100,7 +100,7 @@ pub(super) fn read(file: File, len: u64) -> Parts {
         }
     }
     let shape = (rows.n_samples, rows.n_features.unwrap_or(0));
-    Ok((ids, Array2::from_shape_vec(shape, rows.values).map_err(|e| e.to_string())?))
+    Ok((ids, Array2::from_shape_vec(shape, rows.values).map_err(|e| e.to_string())?.into()))
 }
 
 /// Rows as they come in.

@@ -45,13 +45,13 @@ pub(super) fn read(input: &mut (impl Read + Seek), len: u64) -> Parts {
     let values = float.read(input, n_samples * n_features).map_err(failed)?;
     let data = Array2::from_shape_vec((n_samples, n_features), values).map_err(|e| e.to_string())?;
 
-    let Some(info) = header.info(IDS) else { return Ok((None, data)) };
+    let Some(info) = header.info(IDS) else { return Ok((None, data.into())) };
     input.seek(SeekFrom::Start(8 + n + info.data_offsets.0 as u64)).map_err(failed)?;
     let mut json = vec![0; info.data_offsets.1 - info.data_offsets.0];
     input.read_exact(&mut json).map_err(failed)?;
     let ids =
         serde_json::from_slice(&json).map_err(|e| format!("the tensor `ids` is no JSON array of strings: {e}"))?;
-    Ok((Some(ids), data))
+    Ok((Some(ids), data.into()))
 }
 
 pub(super) fn write(out: &mut dyn Write, embeddings: &Embeddings) -> io::Result<()> {
