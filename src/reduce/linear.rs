@@ -1,6 +1,6 @@
 //! PCA and truncated SVD: parameters and the fitted map.
 
-use super::subspace::{self, Rows};
+use super::subspace;
 use super::{Method, ReduceError};
 use crate::device::Device;
 use crate::distance::{dot, product};
@@ -8,14 +8,16 @@ use crate::progress::{Reporter, Silent};
 use linfa::ParamGuard;
 use linfa::dataset::DatasetBase;
 use linfa::traits::{Fit, Transformer};
-use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
-use rayon::prelude::*;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
 
 /// Parameters of a linear reduction, not checked yet.
 ///
-/// Up to 2,048 features the leading eigenvectors of the covariance are found by subspace iteration to convergence;
-/// beyond, by a randomised range finder with power iterations (Halko, Martinsson, Tropp 2011). Cost O(n d^2) and
-/// O(n d c) for c components; memory beyond the input d^2 and n c.
+/// The covariance (for SVD: X'X) is formed in one pass, without a centred copy of the rows, where that is cheaper than
+/// twelve passes of a randomised range finder (Halko, Martinsson, Tropp 2011): always up to 256 features, never beyond
+/// 4,096, and between if d (n + 100 w) <= 48 n w, with w = c + max(10, c / 4) directions for c components. Its leading
+/// eigenvectors are found by Chebyshev-accelerated subspace iteration to convergence; the range finder stops when their
+/// residuals are below 1e-3 of their eigenvalues, or after twelve passes. Cost O(n d^2) / 2 or O(n d w) a pass, less
+/// where features are often zero; memory beyond the input d^2 f64, or a few blocks of 16 MB and d w f64.
 ///
 /// ```
 /// use alike::reduce::LinearParams;
@@ -91,58 +93,25 @@ impl LinearValidParams {
         if self.n_components > n_samples.min(n_features) {
             return Err(ReduceError::TooMany { n_components: self.n_components, n_samples, n_features });
         }
-        if let Some(row) = x.outer_iter().position(|r| r.iter().any(|v| !v.is_finite())) {
-            return Err(ReduceError::NotFinite { row });
-        }
-        let moments = moments(x);
-        let mean = (self.method == Method::Pca).then(|| moments.iter().map(|m| m.0 as f32).collect::<Array1<f32>>());
-        let rows = Rows { x: x.view(), mean: mean.as_ref(), device: &self.device };
-        let leading = subspace::leading(&rows, self.n_components, self.seed, reporter)?;
+        let centred = self.method == Method::Pca;
+        let leading = subspace::leading(x, centred, self.n_components, self.seed, &self.device, reporter)?;
+        let moments = leading.moments;
+        let mean = centred.then(|| moments.means.iter().map(|&m| m as f32).collect());
         let components = leading.vectors.mapv(|v| v as f32);
-        let mut reducer = LinearReducer { method: self.method, mean, components, variance: vec![], ratio: vec![] };
         // scikit-learn's conventions: n - 1 for PCA, the variance of the scores over n for SVD.
         let n = n_samples as f64;
         let divisor = if self.method == Method::Pca { (n - 1.0).max(1.0) } else { n };
-        let total: f64 = moments.iter().map(|m| m.1).sum::<f64>() / divisor;
-        reducer.variance = match self.method {
+        let total: f64 = moments.squares.iter().sum::<f64>() / divisor;
+        let variance: Vec<f64> = match self.method {
             Method::Pca => leading.values.iter().map(|v| v / divisor).collect(),
             Method::Svd => {
-                let centre = reducer
-                    .transform_view(ArrayView2::from_shape((1, n_features), &mean_row(&moments)).expect("one row"));
-                leading
-                    .values
-                    .iter()
-                    .zip(centre.row(0))
-                    .map(|(v, &c)| (v / n - f64::from(c).powi(2)).max(0.0))
-                    .collect()
+                let centre = leading.vectors.dot(&Array1::from(moments.means));
+                leading.values.iter().zip(centre).map(|(v, c)| (v / n - c * c).max(0.0)).collect()
             }
         };
-        reducer.ratio = reducer.variance.iter().map(|v| if total > 0.0 { v / total } else { 0.0 }).collect();
-        Ok(reducer)
+        let ratio = variance.iter().map(|v| if total > 0.0 { v / total } else { 0.0 }).collect();
+        Ok(LinearReducer { method: self.method, mean, components, variance, ratio })
     }
-}
-
-fn mean_row(moments: &[(f64, f64)]) -> Vec<f32> {
-    moments.iter().map(|m| m.0 as f32).collect()
-}
-
-/// Mean and sum of squared deviations of each column.
-fn moments(x: ArrayView2<'_, f32>) -> Vec<(f64, f64)> {
-    let n = x.nrows() as f64;
-    let mut moments = vec![(0.0, 0.0); x.ncols()];
-    // Blocks of columns run in parallel, each over the rows in order: rows are read in whole cache lines, and the sums
-    // don't depend on the threads.
-    moments.par_chunks_mut(64).enumerate().for_each(|(block, moments)| {
-        let columns = x.slice_axis(Axis(1), (block * 64..block * 64 + moments.len()).into());
-        for row in columns.outer_iter() {
-            moments.iter_mut().zip(row).for_each(|(m, &v)| m.0 += f64::from(v));
-        }
-        moments.iter_mut().for_each(|m| m.0 /= n);
-        for row in columns.outer_iter() {
-            moments.iter_mut().zip(row).for_each(|(m, &v)| m.1 += (f64::from(v) - m.0).powi(2));
-        }
-    });
-    moments
 }
 
 /// A fitted linear map to fewer features, with its inverse.
@@ -223,6 +192,7 @@ impl<D: Data<Elem = f32>> Transformer<ArrayBase<D, Ix2>, Array2<f32>> for Linear
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Axis;
 
     /// Anisotropic rows with an offset, from a fixed formula that the recipe below repeats.
     fn rows(n: usize, d: usize) -> Array2<f32> {

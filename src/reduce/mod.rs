@@ -4,6 +4,7 @@
 //! [`LinearReducer`] its [`Transformer`](linfa::traits::Transformer).
 
 mod linear;
+mod moments;
 mod subspace;
 
 pub use linear::{LinearParams, LinearReducer, LinearValidParams};
@@ -41,6 +42,12 @@ pub enum ReduceError {
     /// NaN or infinite input.
     #[error("row {row} holds a value that is not finite")]
     NotFinite {
+        /// The first such row.
+        row: usize,
+    },
+    /// Values whose products overflow.
+    #[error("row {row} holds a value beyond 1e17: scale the features down")]
+    TooLarge {
         /// The first such row.
         row: usize,
     },

@@ -1,26 +1,45 @@
 //! The leading eigenvectors of X'X for centred or plain rows X, by subspace iteration.
+//!
+//! Where X'X is cheap it is formed once, in one pass over X; else every round passes over X (a randomised range finder
+//! with power iterations: Halko, Martinsson, Tropp 2011). Either way a round ends in a Rayleigh-Ritz step, and the next
+//! is sped up by a Chebyshev polynomial (Rutishauser 1970; Zhou, Saad 2007), which takes the wanted directions as much
+//! farther from the rest as several plain rounds would.
 
 use super::ReduceError;
+use super::moments::Moments;
 use crate::device::Device;
-use crate::distance::product;
+use crate::distance::{Packed, Scatter, product, scatter};
 use crate::progress::{Interrupted, Reporter};
 use linfa_linalg::eigh::{EigSort, Eigh};
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
-/// Up to this many features X'X is formed once (32 MB at the limit); beyond, every round passes over X instead.
-const MAX_GRAM: usize = 2048;
-/// Extra directions, which carry the error of the last wanted ones.
+/// Up to this many features X'X may be formed (134 MB at the limit).
+const MAX_GRAM: usize = 4096;
+/// Up to this many it always is.
+const MIN_GRAM: usize = 256;
+/// Least number of extra directions, which carry the error of the last wanted ones.
 const OVERSAMPLING: usize = 10;
-/// Rounds over X; each squares the ratio of wanted to unwanted singular values.
-const PASSES: usize = 8;
-/// Rounds over X'X, which are cheap: to convergence.
-const MAX_ROUNDS: usize = 500;
-/// Converged when no wanted vector's residual exceeds this share of the largest eigenvalue.
-const TOLERANCE: f64 = 1e-8;
 /// Values in a block of rows (16 MB).
 const BLOCK_VALUES: usize = 1 << 22;
+
+/// When to stop.
+pub(super) struct Effort {
+    /// Products with X'X at most.
+    pub products: usize,
+    /// Converged when the residual of each wanted vector is at most this share of its eigenvalue, or a thousandth of
+    /// this share of the largest.
+    pub tolerance: f64,
+    /// How much farther a polynomial may take the largest from the rest: what the products' digits allow.
+    pub growth: f64,
+}
+
+/// X'X at hand, in f64: to convergence.
+const BY_GRAM: Effort = Effort { products: 500, tolerance: 1e-5, growth: 1e12 };
+/// Passes over X, in f32: the error of an eigenvalue is about the square of the tolerance.
+pub(super) const BY_PASSES: Effort = Effort { products: 12, tolerance: 1e-3, growth: 1e4 };
 
 /// The data, centred on the fly.
 pub(super) struct Rows<'a> {
@@ -33,18 +52,19 @@ pub(super) struct Rows<'a> {
 pub(super) struct Leading {
     pub vectors: Array2<f64>,
     pub values: Vec<f64>,
+    pub moments: Moments,
 }
 
 impl Rows<'_> {
-    /// The sum over blocks of rows B (centred copies) of `term(B)`, in order.
+    /// The sum over blocks of rows B (centred copies) of `term(B)`, of shape (rows, n_features), in order.
     fn sum(
         &self,
-        columns: usize,
+        rows: usize,
         reporter: &dyn Reporter,
         term: impl Fn(Array2<f32>) -> Result<Array2<f32>, ReduceError>,
     ) -> Result<Array2<f64>, ReduceError> {
         let d = self.x.ncols();
-        let mut sum = Array2::<f64>::zeros((d, columns));
+        let mut sum = Array2::<f64>::zeros((rows, d));
         for block in self.x.axis_chunks_iter(Axis(0), (BLOCK_VALUES / d).max(64)) {
             reporter.check()?;
             let block = match self.mean {
@@ -61,35 +81,60 @@ impl Rows<'_> {
         self.sum(self.x.ncols(), reporter, |b| Ok(self.device.product(b.t(), b.view())?))
     }
 
-    /// X'(X q) for q of shape (d, m).
+    /// (X q')' X for q of shape (m, d).
     fn gram_times(&self, q: &Array2<f64>, reporter: &dyn Reporter) -> Result<Array2<f64>, ReduceError> {
         let q = q.mapv(|v| v as f32);
-        self.sum(q.ncols(), reporter, |b| {
-            let projected = self.device.product(b.view(), q.view())?;
-            Ok(self.device.product(b.t(), projected.view())?)
+        self.sum(q.nrows(), reporter, |b| {
+            let projected = self.device.product(b.view(), q.t())?;
+            Ok(self.device.product(projected.t(), b.view())?)
         })
     }
 }
 
-/// The `count` leading eigenvectors of X'X.
+/// The `count` leading eigenvectors of X'X, or of the same for centred rows.
 pub(super) fn leading(
-    rows: &Rows<'_>,
+    x: ArrayView2<'_, f32>,
+    centred: bool,
     count: usize,
     seed: u64,
+    device: &Device,
     reporter: &dyn Reporter,
 ) -> Result<Leading, ReduceError> {
-    let d = rows.x.ncols();
-    let width = (count + OVERSAMPLING).min(d);
-    if d > MAX_GRAM {
-        let times = |q: &Array2<f64>| rows.gram_times(q, reporter);
-        return iterate(times, start(d, width, seed), count, PASSES, reporter);
-    }
-    let gram = rows.gram(reporter)?;
-    if 2 * width >= d {
-        let (values, vectors) = gram.eigh()?.sort_eig_desc();
-        return Ok(take(values, vectors, count));
-    }
-    iterate(|q| Ok(product(gram.view(), q.view())), start(d, width, seed), count, MAX_ROUNDS, reporter)
+    let (n, d) = x.dim();
+    let width = width(count).min(d);
+    let by_gram = by_gram(n, d, width);
+    let (moments, matrix) = if by_gram && matches!(device, Device::Cpu) {
+        let Scatter { means, matrix } = scatter(x, centred, reporter)?;
+        (Moments::from_scatter(x, means, matrix.diag(), centred)?, Some(matrix))
+    } else {
+        (Moments::of(x)?, None)
+    };
+    let mean = centred.then(|| moments.means.iter().map(|&m| m as f32).collect());
+    let rows = Rows { x: x.view(), mean: mean.as_ref(), device };
+    let found = if by_gram {
+        let matrix = matrix.map_or_else(|| rows.gram(reporter), Ok)?;
+        if 2 * width >= d {
+            let (values, vectors) = matrix.eigh()?.sort_eig_desc();
+            (values, vectors.reversed_axes())
+        } else {
+            let matrix = Packed::new(matrix.view());
+            iterate(|q| Ok(matrix.product(q.view())), start(d, width, seed), count, &BY_GRAM, reporter)?
+        }
+    } else {
+        iterate(|q| rows.gram_times(q, reporter), start(d, width, seed), count, &BY_PASSES, reporter)?
+    };
+    Ok(take(found, count, moments))
+}
+
+/// Number of directions that are iterated for `count` wanted ones.
+pub(super) fn width(count: usize) -> usize {
+    count + OVERSAMPLING.max(count / 4)
+}
+
+/// Whether forming X'X and some twenty products with it take less than passing over X in every round.
+fn by_gram(n: usize, d: usize, width: usize) -> bool {
+    let (gram, pass) = (d * (n + 100 * width), 4 * n * width);
+    d <= MIN_GRAM || d <= MAX_GRAM && gram <= BY_PASSES.products * pass
 }
 
 /// An orthonormal basis, shape (d, count), near the span of the leading eigenvectors of the centred rows' X'X: `rounds`
@@ -107,63 +152,121 @@ pub(crate) fn rough_basis<'a>(
         reporter.check()?;
         basis = orthonormalise(rows.gram_times(&basis, reporter).map_err(|_| Interrupted)?);
     }
-    Ok(basis)
+    Ok(basis.reversed_axes().as_standard_layout().into_owned())
 }
 
-fn start(d: usize, width: usize, seed: u64) -> Array2<f64> {
+pub(super) fn start(d: usize, width: usize, seed: u64) -> Array2<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    orthonormalise(Array2::from_shape_simple_fn((d, width), || rng.random::<f64>() - 0.5))
+    orthonormalise(Array2::from_shape_simple_fn((width, d), || rng.random::<f64>() - 0.5))
 }
 
-/// Subspace iteration with a Rayleigh-Ritz step a round.
-fn iterate(
+/// Subspace iteration with a Rayleigh-Ritz step a round, from the rows of `q`: eigenvalues, falling, and eigenvectors as
+/// rows, of which the first `count` have converged. `times` multiplies rows by the matrix.
+pub(super) fn iterate(
     times: impl Fn(&Array2<f64>) -> Result<Array2<f64>, ReduceError>,
     mut q: Array2<f64>,
     count: usize,
-    rounds: usize,
+    effort: &Effort,
     reporter: &dyn Reporter,
-) -> Result<Leading, ReduceError> {
-    for round in 1.. {
+) -> Result<(Array1<f64>, Array2<f64>), ReduceError> {
+    let mut left = effort.products;
+    loop {
         reporter.check()?;
         let image = times(&q)?;
-        let (values, rotation) = q.t().dot(&image).eigh()?.sort_eig_desc();
-        let vectors = q.dot(&rotation);
-        let residuals = image.dot(&rotation) - &vectors * &values;
-        let worst = residuals.columns().into_iter().take(count).map(|r| r.dot(&r)).fold(0.0, f64::max).sqrt();
-        if worst <= TOLERANCE * values[0].abs() || round == rounds {
-            return Ok(take(values, vectors, count));
+        left -= 1;
+        let (values, rotation) = inner(&q, &image).eigh()?.sort_eig_desc();
+        let (vectors, image) = (product(rotation.t(), q.view()), product(rotation.t(), image.view()));
+        let largest = values[0].abs();
+        let converged = (0..count).all(|j| {
+            let residual = &image.row(j) - &(&vectors.row(j) * values[j]);
+            residual.dot(&residual).sqrt() <= effort.tolerance * values[j].abs().max(1e-3 * largest)
+        });
+        if converged || left == 0 {
+            return Ok((values, vectors));
         }
-        q = orthonormalise(image);
+        // Eigenvalues up to the least found are unwanted: the polynomial stays within 1 there and grows fast beyond. The
+        // least found is never more than the one it stands for.
+        let bound = values[values.len() - 1];
+        q = orthonormalise(if bound > largest * 1e-12 {
+            let per_degree = (2.0 * largest / bound - 1.0).max(1.0 + 1e-9).acosh();
+            let degree = ((2.0 * effort.growth).ln() / per_degree) as usize;
+            let degree = degree.clamp(1, left);
+            left -= degree - 1;
+            chebyshev(&times, vectors, image, 2.0 / bound, degree)?
+        } else {
+            image
+        });
     }
-    unreachable!("the last round returns")
 }
 
-/// The first `count` columns as rows, with their sign fixed.
-fn take(values: Array1<f64>, vectors: Array2<f64>, count: usize) -> Leading {
-    let mut vectors = vectors.slice_axis(Axis(1), (..count).into()).t().as_standard_layout().into_owned();
+/// The Chebyshev polynomial of some degree, from 1, of the matrix scaled to `scale * A - 1`, times `vectors`, whose
+/// product with A is `image`.
+fn chebyshev(
+    times: impl Fn(&Array2<f64>) -> Result<Array2<f64>, ReduceError>,
+    vectors: Array2<f64>,
+    image: Array2<f64>,
+    scale: f64,
+    degree: usize,
+) -> Result<Array2<f64>, ReduceError> {
+    let (mut before, mut now) = (vectors, image);
+    now.zip_mut_with(&before, |image, v| *image = scale * *image - v);
+    for _ in 1..degree {
+        let mut next = times(&now)?;
+        ndarray::Zip::from(&mut next).and(&now).and(&before).par_for_each(|next, now, before| {
+            *next = 2.0 * (scale * *next - now) - before;
+        });
+        (before, now) = (now, next);
+    }
+    Ok(now)
+}
+
+/// The inner products of long rows, summed over stripes of columns in order.
+fn inner(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
+    const STRIPE: usize = 1024;
+    let stripes: Vec<_> = a.axis_chunks_iter(Axis(1), STRIPE).zip(b.axis_chunks_iter(Axis(1), STRIPE)).collect();
+    let terms: Vec<Array2<f64>> = stripes.into_par_iter().map(|(a, b)| a.dot(&b.t())).collect();
+    terms.into_iter().fold(Array2::zeros((a.nrows(), b.nrows())), |sum, term| sum + term)
+}
+
+/// The first `count` eigenvectors, with their sign fixed.
+fn take((values, vectors): (Array1<f64>, Array2<f64>), count: usize, moments: Moments) -> Leading {
+    let mut vectors = vectors.slice_axis(Axis(0), (..count).into()).as_standard_layout().into_owned();
     for mut vector in vectors.outer_iter_mut() {
         let largest = vector.iter().fold(0.0, |m: f64, &v| if v.abs() > m.abs() { v } else { m });
         if largest < 0.0 {
             vector.mapv_inplace(|v| -v);
         }
     }
-    Leading { vectors, values: values.iter().take(count).map(|v| v.max(0.0)).collect() }
+    Leading { vectors, values: values.iter().take(count).map(|v| v.max(0.0)).collect(), moments }
 }
 
-/// Gram-Schmidt, twice over for orthogonality to the last bit; a column that depends on the ones before it becomes 0.
-fn orthonormalise(columns: Array2<f64>) -> Array2<f64> {
-    let mut rows = columns.reversed_axes().as_standard_layout().into_owned();
-    for i in 0..rows.nrows() {
-        let (done, mut rest) = rows.view_mut().split_at(Axis(0), i);
-        let mut row = rest.row_mut(0);
-        let before = row.dot(&row).sqrt();
-        for _ in 0..2 {
-            let overlaps = done.dot(&row);
-            row -= &done.t().dot(&overlaps);
+/// Gram-Schmidt by blocks of rows, twice over for orthogonality to the last bit; a row that depends on the ones before it
+/// becomes 0.
+fn orthonormalise(mut q: Array2<f64>) -> Array2<f64> {
+    const BLOCK: usize = 16;
+    for first in (0..q.nrows()).step_by(BLOCK) {
+        let last = (first + BLOCK).min(q.nrows());
+        let rows = |from, to| q.slice_axis(Axis(0), Slice::from(from..to)).to_owned();
+        let (done, mut block) = (rows(0, first), rows(first, last));
+        let before: Vec<f64> = block.outer_iter().map(|row| row.dot(&row).sqrt()).collect();
+        if first > 0 {
+            for _ in 0..2 {
+                block -= &product(inner(&block, &done).view(), done.view());
+            }
         }
-        let norm = row.dot(&row).sqrt();
-        let scale = if norm > 1e-12 * before { 1.0 / norm } else { 0.0 };
-        row.mapv_inplace(|v| v * scale);
+        for (i, before) in before.into_iter().enumerate() {
+            let (done, mut rest) = block.view_mut().split_at(Axis(0), i);
+            let mut row = rest.row_mut(0);
+            for _ in 0..2 {
+                for other in done.outer_iter() {
+                    row.scaled_add(-other.dot(&row), &other);
+                }
+            }
+            let norm = row.dot(&row).sqrt();
+            let scale = if norm > 1e-12 * before { 1.0 / norm } else { 0.0 };
+            row.mapv_inplace(|v| v * scale);
+        }
+        q.slice_axis_mut(Axis(0), Slice::from(first..last)).assign(&block);
     }
-    rows.reversed_axes().as_standard_layout().into_owned()
+    q
 }

@@ -1,8 +1,16 @@
-//! Distances and norms of f32 rows, summed in f64 in a fixed order, and the product of blocks of rows.
+//! Distances and norms of f32 rows, summed in f64 in a fixed order, and products of matrices.
 
+mod kernel;
+mod product;
+mod scatter;
 pub mod sparse;
 
-use ndarray::{Array2, ArrayView2, Axis};
+pub use kernel::Element;
+pub(crate) use product::Packed;
+pub use product::product;
+pub(crate) use scatter::{Scatter, scatter};
+
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 /// Rows a task takes at a time. Fixed, so that sums don't depend on the number of threads.
@@ -83,14 +91,4 @@ impl<const TERMS: bool> pulp::WithSimd for Fold<'_, TERMS> {
 pub fn squared_norms(rows: ArrayView2<'_, f32>) -> Vec<f64> {
     let rows: Vec<_> = rows.outer_iter().collect();
     rows.par_iter().map(|r| squared_norm(r.as_slice().expect("rows are contiguous"))).collect()
-}
-
-/// The product of shapes (n, d) and (d, m), in parallel over blocks of rows; every thread count gives the same bits.
-pub fn product<F: ndarray::LinalgScalar + Send + Sync>(a: ArrayView2<'_, F>, b: ArrayView2<'_, F>) -> Array2<F> {
-    let mut out = Array2::zeros((a.nrows(), b.ncols()));
-    out.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)
-        .into_par_iter()
-        .zip(a.axis_chunks_iter(Axis(0), BLOCK_ROWS).into_par_iter())
-        .for_each(|(mut out, a)| ndarray::linalg::general_mat_mul(F::one(), &a, &b, F::zero(), &mut out));
-    out
 }
