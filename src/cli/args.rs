@@ -142,7 +142,8 @@ pub struct FitArgs {
     /// Most rounds of a start
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_iterations: u32,
-    /// When a start has converged, as a share of the variance; 0: when no label changes
+    /// When a start has converged, as a share of the variance; 0: when no label changes. mixture: as the gain of the mean
+    /// log-likelihood
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
     pub tolerance: f64,
     /// minibatch: images of a batch
@@ -152,6 +153,12 @@ pub struct FitArgs {
     /// as many on each level down]
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', conflicts_with = "clusters")]
     pub levels: Vec<usize>,
+    /// dbscan: how near images are neighbours [default: the knee of the distances to the nearest]
+    #[arg(long, value_name = "DISTANCE")]
+    pub eps: Option<f64>,
+    /// dbscan: images within that distance in the midst of a cluster, itself counted
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub min_points: u32,
     /// bisecting: which cluster is split next
     #[arg(long, value_enum, default_value_t)]
     pub split: SplitChoice,
@@ -186,6 +193,10 @@ pub enum AlgorithmChoice {
     Bisecting,
     /// Hierarchical k-means: clusters of clusters, for collections of unequal kinds.
     Hierarchical,
+    /// Mixture of Gaussians: clusters of different spread and tilt.
+    Mixture,
+    /// DBSCAN: clusters of any shape among noise; finds their number.
+    Dbscan,
 }
 
 /// The true classes.

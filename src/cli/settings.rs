@@ -2,7 +2,10 @@
 
 use super::args::{AlgorithmChoice, ExtractorArgs, FitArgs, InputArgs, SplitChoice, TruthArgs};
 use super::exit::UsageError;
-use crate::cluster::{Algorithm, BisectingParams, HierarchicalParams, Init, KMeansParams, MiniBatchParams, Split};
+use crate::cluster::{
+    Algorithm, BisectingParams, DbscanParams, HierarchicalParams, Init, KMeansParams, MiniBatchParams, MixtureParams,
+    Split,
+};
 use crate::decode::Limits;
 use crate::device::Device;
 use crate::embed::Cache;
@@ -82,6 +85,14 @@ fn algorithm(args: &FitArgs, init: Init) -> Algorithm {
             let params = params.n_restarts(restarts).max_iterations(rounds).tolerance(args.tolerance);
             Algorithm::Hierarchical(params.seed(args.seed))
         }
+        AlgorithmChoice::Mixture => {
+            let params = MixtureParams::new(1).n_restarts(restarts).max_iterations(rounds);
+            Algorithm::Mixture(params.tolerance(args.tolerance).seed(args.seed))
+        }
+        AlgorithmChoice::Dbscan => {
+            let params = DbscanParams::new().min_points(args.min_points as usize).seed(args.seed);
+            Algorithm::Dbscan(args.eps.map_or(params.clone(), |eps| params.eps(eps)))
+        }
     }
 }
 
@@ -99,6 +110,8 @@ pub fn algorithm_name(algorithm: AlgorithmChoice) -> &'static str {
         AlgorithmChoice::Auto | AlgorithmChoice::Kmeans => "k-means",
         AlgorithmChoice::Spherical => "spherical k-means",
         AlgorithmChoice::Minibatch => "mini-batch k-means",
+        AlgorithmChoice::Mixture => "mixture of Gaussians",
+        AlgorithmChoice::Dbscan => "DBSCAN",
         AlgorithmChoice::Hierarchical => "hierarchical k-means",
         AlgorithmChoice::Bisecting => "bisecting k-means",
     }
@@ -164,6 +177,8 @@ pub fn typed(
             ("tolerance", fit.tolerance.to_string()),
             ("batch", fit.batch.to_string()),
             ("levels", format!("{:?}", fit.levels)),
+            ("eps", fit.eps.map_or_else(|| "auto".into(), |eps| eps.to_string())),
+            ("min-points", fit.min_points.to_string()),
             ("split", format!("{:?}", fit.split).to_lowercase()),
             ("device", format!("{:?}", fit.device).to_lowercase()),
             (

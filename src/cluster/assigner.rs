@@ -3,7 +3,7 @@
 use super::images::Images;
 use super::rows::Rows;
 use super::search::Search;
-use super::{Tree, sparse};
+use super::{Density, Mixture, Tree, sparse};
 use crate::collection::{ClusterId, Features};
 use ndarray::{Array2, ArrayView2};
 
@@ -14,6 +14,10 @@ pub enum Assigner {
     Centroids(Centroids),
     /// The cluster above the nearest of many centroids.
     Tree(Tree),
+    /// The most probable Gaussian's.
+    Mixture(Mixture),
+    /// The nearest core point's, if that is near enough.
+    Density(Density),
 }
 
 impl Assigner {
@@ -27,6 +31,8 @@ impl Assigner {
         match self {
             Self::Centroids(centroids) => centroids.assign(x),
             Self::Tree(tree) => tree.assign(x.to_dense().view()),
+            Self::Mixture(mixture) => mixture.assign(x.to_dense().view()),
+            Self::Density(density) => density.assign(x.to_dense().view()),
         }
     }
 
@@ -35,6 +41,8 @@ impl Assigner {
         match self {
             Self::Centroids(centroids) => centroids.centroids.nrows(),
             Self::Tree(tree) => tree.clusters().nrows(),
+            Self::Mixture(mixture) => mixture.means.nrows(),
+            Self::Density(density) => density.n_clusters(),
         }
     }
 
@@ -43,6 +51,8 @@ impl Assigner {
         match self {
             Self::Centroids(centroids) => centroids.centroids.ncols(),
             Self::Tree(tree) => tree.clusters().ncols(),
+            Self::Mixture(mixture) => mixture.means.ncols(),
+            Self::Density(density) => density.core.ncols(),
         }
     }
 
@@ -50,7 +60,7 @@ impl Assigner {
     pub fn centroids(&self) -> Option<&Centroids> {
         match self {
             Self::Centroids(centroids) => Some(centroids),
-            Self::Tree(_) => None,
+            Self::Tree(_) | Self::Mixture(_) | Self::Density(_) => None,
         }
     }
 
@@ -59,6 +69,8 @@ impl Assigner {
         match self {
             Self::Centroids(centroids) => Some(centroids.centroids.view()),
             Self::Tree(tree) => Some(tree.clusters()),
+            Self::Mixture(mixture) => Some(mixture.means.view()),
+            Self::Density(_) => None,
         }
     }
 }
@@ -89,10 +101,12 @@ pub struct Centroids {
 pub struct Assignment {
     /// The cluster; `None` for a row that fits none (a blank row, by cosine).
     pub cluster: Option<ClusterId>,
-    /// Distance to its centroid: euclidean, or 1 - cosine. At least 0.
+    /// Distance to its centroid: euclidean, or 1 - cosine; of a tree, to the nearest centroid of its finest level; of a
+    /// mixture, Mahalanobis distance to its mean; of densities, to the nearest core point. At least 0.
     pub distance: f64,
     /// (b - a) / b, with a the distance to the own and b to the next nearest centroid: 0 on the border, 1 on the
-    /// centroid (the simplified silhouette; Hruschka et al. 2004). `None` if there is no other centroid.
+    /// centroid (the simplified silhouette; Hruschka et al. 2004). `None` if there is no other centroid. A mixture and
+    /// densities say themselves what it is.
     pub confidence: Option<f64>,
 }
 

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every clusterer, asked for so many clusters.
+/// Every clusterer that takes a number of clusters, asked for so many clusters.
 fn clusterers(n_clusters: usize) -> Vec<Algorithm> {
     vec![
         Algorithm::KMeans(KMeansParams::new(n_clusters)),
@@ -17,13 +17,15 @@ fn clusterers(n_clusters: usize) -> Vec<Algorithm> {
         Algorithm::Bisecting(BisectingParams::new(n_clusters)),
         Algorithm::Bisecting(BisectingParams::new(n_clusters).split(Split::Size)),
         Algorithm::Hierarchical(HierarchicalParams::new(n_clusters)),
+        Algorithm::Mixture(MixtureParams::new(n_clusters)),
     ]
 }
 
-/// The same, and those that need more rows than three for each cluster.
+/// The same, and those that need some rows for each cluster, or find their number.
 fn clusterers_of_many(n_clusters: usize) -> Vec<Algorithm> {
     let deep = HierarchicalParams::new(n_clusters).levels(vec![3 * n_clusters]);
-    [clusterers(n_clusters), vec![Algorithm::Hierarchical(deep)]].concat()
+    let dense = DbscanParams::new().eps(1.5);
+    [clusterers(n_clusters), vec![Algorithm::Hierarchical(deep), Algorithm::Dbscan(dense)]].concat()
 }
 
 fn random(n: usize, d: usize, seed: u64) -> Array2<f32> {
@@ -66,7 +68,7 @@ fn heaps_are_found_and_numbered_by_falling_size() {
 /// Rows without structure, rows of few values, which are equally near to several centroids, and some with an offset.
 fn trials() -> Vec<Array2<f32>> {
     let steps = random(300, 2, 4).mapv(|v| (v * 4.0).round());
-    vec![random(500, 6, 3), steps.clone(), steps + 1000.0, random(40, 30, 5)]
+    vec![random(500, 6, 3), steps.clone(), steps + 1000.0, random(40, 30, 5) * 0.4]
 }
 
 #[test]

@@ -8,6 +8,9 @@ mod assigner;
 mod bisecting;
 #[cfg(test)]
 mod contract;
+mod dbscan;
+mod density;
+mod gaussians;
 mod guard;
 mod hierarchical;
 mod images;
@@ -15,18 +18,26 @@ mod kernel;
 mod kmeans;
 mod lloyd;
 mod minibatch;
+mod mixture;
+#[cfg(test)]
+mod oracle;
 mod rows;
 mod search;
 mod seeding;
 mod settle;
 mod sparse;
 mod tree;
+mod within;
 
 pub use assigner::{Assigner, Assignment, Centroids, Metric};
 pub use bisecting::{BisectingParams, BisectingValidParams, Split};
+pub use dbscan::{DbscanParams, DbscanValidParams};
+pub use density::Density;
+pub use gaussians::Mixture;
 pub use hierarchical::{HierarchicalParams, HierarchicalValidParams};
 pub use kmeans::{KMeans, KMeansParams, KMeansValidParams};
 pub use minibatch::{MiniBatchParams, MiniBatchValidParams};
+pub use mixture::{MixtureParams, MixtureValidParams};
 pub use search::Work;
 pub use seeding::Init;
 pub use tree::Tree;
@@ -46,6 +57,10 @@ pub enum Algorithm {
     Bisecting(BisectingParams),
     /// Hierarchical k-means.
     Hierarchical(HierarchicalParams),
+    /// A mixture of Gaussians.
+    Mixture(MixtureParams),
+    /// DBSCAN.
+    Dbscan(DbscanParams),
 }
 
 /// What a fit found.
@@ -117,6 +132,47 @@ pub enum ClusterError {
         /// The first such row.
         row: usize,
     },
+    /// More features than a covariance is fitted to.
+    #[error(
+        "{found} features: covariances are fitted to at most {most}, and best to some tens: reduce them first, as with --reduce \
+         pca:20"
+    )]
+    TooManyFeatures {
+        /// At hand.
+        found: usize,
+        /// Allowed.
+        most: usize,
+    },
+    /// A covariance without an inverse.
+    #[error(
+        "the covariance of cluster {cluster}, of about {share} images, has no inverse: ask for fewer clusters, or reduce the \
+         features first"
+    )]
+    Singular {
+        /// Which component.
+        cluster: usize,
+        /// Its rows.
+        share: usize,
+    },
+    /// No row has enough neighbours.
+    #[error("no image has {min_points} images, itself counted, within {eps}: raise --eps, or lower --min-points")]
+    AllNoise {
+        /// The radius.
+        eps: f64,
+        /// Rows needed within it.
+        min_points: usize,
+    },
+    /// More rows than can be compared with one another.
+    #[error(
+        "{n_samples} images of {n_features} features are too many to compare each with each: reduce the features first, or \
+         fit a sample and assign the others with its model"
+    )]
+    TooManySamples {
+        /// Rows.
+        n_samples: usize,
+        /// Features.
+        n_features: usize,
+    },
     /// Sparse rows, which only k-means and spherical k-means take.
     #[error("only k-means and spherical k-means take sparse rows: reduce them first, as with --reduce svd:100")]
     Sparse,
@@ -143,17 +199,26 @@ impl Algorithm {
             (Self::MiniBatch(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Bisecting(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Hierarchical(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Mixture(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Dbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (_, Features::Sparse(_)) => Err(ClusterError::Sparse),
         }
     }
 
-    /// The same algorithm asked for another number of clusters.
+    /// Whether the number of clusters is asked for, rather than found.
+    pub fn takes_n_clusters(&self) -> bool {
+        !matches!(self, Self::Dbscan(_))
+    }
+
+    /// The same algorithm asked for another number of clusters; one that finds their number stays as it is.
     pub fn with_n_clusters(&self, n_clusters: usize) -> Self {
         match self {
             Self::KMeans(params) => Self::KMeans(params.clone().n_clusters(n_clusters)),
             Self::MiniBatch(params) => Self::MiniBatch(params.clone().n_clusters(n_clusters)),
             Self::Bisecting(params) => Self::Bisecting(params.clone().n_clusters(n_clusters)),
             Self::Hierarchical(params) => Self::Hierarchical(params.clone().n_clusters(n_clusters)),
+            Self::Mixture(params) => Self::Mixture(params.clone().n_clusters(n_clusters)),
+            Self::Dbscan(_) => self.clone(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::file::array;
 use super::manifest::Clusterer;
-use crate::cluster::{Assigner, Centroids, Tree};
+use crate::cluster::{Assigner, Centroids, Density, Mixture, Tree};
 use crate::collection::ClusterId;
 use ndarray::ArrayView2;
 use safetensors::tensor::SafeTensors;
@@ -19,6 +19,13 @@ pub(super) fn parts(assigner: &Assigner) -> (Clusterer, Arrays<'_>) {
         Assigner::Tree(Tree { levels, parents }) => {
             let arrays = levels.iter().enumerate().map(|(level, centroids)| (level_name(level), centroids.view()));
             (Clusterer::Tree { parents: parents.clone() }, arrays.collect())
+        }
+        Assigner::Mixture(Mixture { weights, means, whitening }) => {
+            let arrays = vec![("means".into(), means.view()), ("whitening".into(), whitening.view())];
+            (Clusterer::Mixture { weights: weights.clone() }, arrays)
+        }
+        Assigner::Density(Density { eps, core, clusters }) => {
+            (Clusterer::Density { eps: *eps, clusters: clusters.clone() }, vec![("core".into(), core.view())])
         }
     }
 }
@@ -43,6 +50,25 @@ pub(super) fn assemble(clusterer: Clusterer, tensors: &SafeTensors<'_>) -> Resul
             match whole && parents.iter().enumerate().all(fits) {
                 true => Ok(Assigner::Tree(Tree { levels, parents })),
                 false => Err("the levels don't fit together".into()),
+            }
+        }
+        Clusterer::Mixture { weights } => {
+            let (means, whitening) = (array(tensors, "means")?, array(tensors, "whitening")?);
+            let (k, d) = means.dim();
+            let whole = weights.len() == k && k.checked_mul(d) == Some(whitening.nrows()) && whitening.ncols() == d;
+            let positive = |v: &f32| v.is_finite() && *v > 0.0;
+            match whole && weights.iter().chain((0..k * d).map(|i| &whitening[[i, i % d]])).all(positive) {
+                true => Ok(Assigner::Mixture(Mixture { weights, means, whitening })),
+                false => Err("the Gaussians don't fit together".into()),
+            }
+        }
+        Clusterer::Density { eps, clusters } => {
+            let core = array(tensors, "core")?;
+            // No more clusters than core points: their number sizes what is allocated later.
+            let known = clusters.len() == core.nrows() && clusters.iter().all(|&c| c < clusters.len());
+            match known && eps.is_finite() && eps >= 0.0 {
+                true => Ok(Assigner::Density(Density { eps, core, clusters })),
+                false => Err("the core points don't fit together".into()),
             }
         }
     }

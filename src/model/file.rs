@@ -215,7 +215,7 @@ fn checksum<'a, 'd: 'a>(manifest: &str, tensors: impl Iterator<Item = (&'a str, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{Assigner, Centroids, Metric, Tree};
+    use crate::cluster::{Assigner, Centroids, Density, Metric, Mixture, Tree};
     use crate::model::{ClusterEntry, Provenance};
     use crate::progress::Silent;
     use crate::reduce::LinearParams;
@@ -250,7 +250,18 @@ mod tests {
             ],
             parents: vec![vec![0, 1, 0]],
         };
-        let others = [Assigner::Tree(tree)].map(|assigner| Model { assigner, ..model() });
+        let mixture = Mixture {
+            weights: vec![0.3, 0.7],
+            means: ndarray::array![[0.1, -1.0], [0.5, 2.0]],
+            whitening: ndarray::array![[2.0, 0.0], [-0.3, 1.0], [0.1, 0.0], [0.2, 1.0 / 3.0]],
+        };
+        let density = Density {
+            eps: 1.0 / 3.0,
+            core: ndarray::array![[0.1, -1.0], [0.5, 2.0], [0.6, 2.0]],
+            clusters: vec![1, 0, 0],
+        };
+        let others = [Assigner::Tree(tree), Assigner::Mixture(mixture), Assigner::Density(density)]
+            .map(|assigner| Model { assigner, ..model() });
         std::iter::once(model()).chain(others).collect()
     }
 
@@ -270,18 +281,47 @@ mod tests {
     /// Signed as they should be, but with parts that don't fit together.
     #[test]
     fn assigners_that_do_not_fit_together_are_damaged() {
-        let broken = |edit: fn(&mut Tree)| {
-            let mut model = models().remove(1);
-            if let Assigner::Tree(tree) = &mut model.assigner {
-                edit(tree);
-            }
+        let broken = |edit: fn(&mut Assigner) -> bool| {
+            let mut model =
+                models().into_iter().find_map(|mut model| edit(&mut model.assigner).then_some(model)).unwrap();
+            model.clusters.truncate(model.assigner.n_clusters());
             let error = Model::from_bytes(&model.to_bytes(), "x.alike").unwrap_err().to_string();
             assert!(error.contains("damaged"), "{error}");
         };
-        broken(|tree| tree.parents[0][1] = 2);
-        broken(|tree| tree.parents[0].truncate(2));
-        broken(|tree| tree.levels[0] = Array2::zeros((3, 1)));
-        broken(|tree| tree.levels[1] = Array2::zeros((0, 2)));
+        fn tree(assigner: &mut Assigner, edit: impl Fn(&mut Tree)) -> bool {
+            if let Assigner::Tree(tree) = assigner {
+                edit(tree);
+                true
+            } else {
+                false
+            }
+        }
+        fn mixture(assigner: &mut Assigner, edit: impl Fn(&mut Mixture)) -> bool {
+            if let Assigner::Mixture(mixture) = assigner {
+                edit(mixture);
+                true
+            } else {
+                false
+            }
+        }
+        fn density(assigner: &mut Assigner, edit: impl Fn(&mut Density)) -> bool {
+            if let Assigner::Density(density) = assigner {
+                edit(density);
+                true
+            } else {
+                false
+            }
+        }
+        broken(|a| tree(a, |tree| tree.parents[0][1] = 2));
+        broken(|a| tree(a, |tree| tree.parents[0].truncate(2)));
+        broken(|a| tree(a, |tree| tree.levels[0] = Array2::zeros((3, 1))));
+        broken(|a| tree(a, |tree| tree.levels[1] = Array2::zeros((0, 2))));
+        broken(|a| mixture(a, |mixture| mixture.weights[0] = 0.0));
+        broken(|a| mixture(a, |mixture| mixture.whitening[[3, 1]] = -1.0));
+        broken(|a| mixture(a, |mixture| mixture.whitening = Array2::ones((3, 2))));
+        broken(|a| density(a, |density| density.eps = -1.0));
+        broken(|a| density(a, |density| density.clusters[2] = 3));
+        broken(|a| density(a, |density| density.core = Array2::zeros((2, 2))));
     }
 
     #[test]

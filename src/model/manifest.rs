@@ -57,6 +57,18 @@ pub enum Clusterer {
         /// For each level but the last, the cluster of the next one that each of its clusters belongs to.
         parents: Vec<Vec<ClusterId>>,
     },
+    /// The most probable Gaussian counts.
+    Mixture {
+        /// The Gaussians' shares of the rows.
+        weights: Vec<f32>,
+    },
+    /// The nearest core point counts.
+    Density {
+        /// How near it must be.
+        eps: f64,
+        /// The core points' clusters.
+        clusters: Vec<ClusterId>,
+    },
 }
 
 /// One cluster.

@@ -1,7 +1,8 @@
 //! The fitted artefact: one `.alike` file from which new images are assigned.
 //!
 //! A safetensors file, which any safetensors reader opens. Its metadata holds a versioned JSON [`Manifest`] under the
-//! key `alike`; its tensors are `centroids` (clusters x features) and, with a reducer, `reducer.components`
+//! key `alike`; its tensors are `centroids` (clusters x features; other clusterers
+//! have other arrays, see [`Clusterer`]) and, with a reducer, `reducer.components`
 //! (components x features) and, for PCA, `reducer.mean` (features), all f32.
 
 mod assign;

@@ -128,7 +128,14 @@ pub fn fit<'a>(
     let started = Instant::now();
     reporter.begin("cluster", None);
     let (n_clusters, sweep) = match params.n_clusters {
-        NClusters::Fixed(n_clusters) => (n_clusters, None),
+        NClusters::Fixed(n_clusters) => {
+            if !params.algorithm.takes_n_clusters() {
+                reporter
+                    .warn(&format!("the algorithm finds the number of clusters itself: {n_clusters} is passed over"));
+            }
+            (n_clusters, None)
+        }
+        NClusters::Auto if !params.algorithm.takes_n_clusters() => (1, None),
         NClusters::Auto => {
             let sweep = choose_n_clusters(&reduced, &params.algorithm, params.seed, reporter)?;
             reporter.detail(&format!("{} clusters have the highest silhouette", sweep.chosen));

@@ -4,10 +4,13 @@
 //! A header is believed only as far as the file's length bears it out, so none can ask for more memory than the file
 //! takes on disk.
 
+mod blocks;
 mod npy;
 mod npz;
 mod parquet;
 mod safetensors;
+
+pub use blocks::EmbeddingsFile;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -149,8 +152,12 @@ type Parts = Result<(Option<Vec<String>>, Features<'static>), String>;
 /// assert_eq!(alike::embed::files::numbers(11)[3], "03");
 /// ```
 pub fn numbers(n: usize) -> Vec<String> {
+    numbered(n).collect()
+}
+
+fn numbered(n: usize) -> impl Iterator<Item = String> {
     let width = n.saturating_sub(1).to_string().len();
-    (0..n).map(|i| format!("{i:0width$}")).collect()
+    (0..n).map(move |i| format!("{i:0width$}"))
 }
 
 /// The type of a stored number, little-endian.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, ShapeBuilder};
 use npyz::WriterBuilder;
 
-use super::Parts;
+use super::{Float, Parts};
 use crate::collection::Embeddings;
 use crate::files::{FileError, write_whole};
 
@@ -33,6 +33,39 @@ pub(super) fn read(input: &mut dyn BufRead, len: u64, path: &Path) -> Parts {
     let shape = (n_samples as usize, n_features as usize).set_f(order == npyz::Order::Fortran);
     let data = Array2::from_shape_vec(shape, values?).map_err(|e| e.to_string())?;
     Ok((read_ids(path)?, data.into()))
+}
+
+/// Where the rows of a file are.
+pub(super) struct Layout {
+    /// Rows and columns, at least one.
+    pub dim: (usize, usize),
+    /// Where the values begin.
+    pub values: u64,
+    pub float: Float,
+}
+
+/// The layout of a file of `len` bytes whose rows can be read one by one; `None` if they can't.
+pub(super) fn layout(input: &mut dyn Read, len: u64) -> Result<Option<Layout>, String> {
+    let (header, values) = crate::npy::read_header(input).map_err(|e| format!("not a .npy file: {e}"))?;
+    let (&[n_samples, n_features], npyz::DType::Plain(dtype)) = (header.shape(), header.dtype()) else {
+        return Ok(None);
+    };
+    let float = match (dtype.type_char(), dtype.size_field(), dtype.endianness()) {
+        (npyz::TypeChar::Float, 2, npyz::Endianness::Little) => Float::F16,
+        (npyz::TypeChar::Float, 4, npyz::Endianness::Little) => Float::F32,
+        (npyz::TypeChar::Float, 8, npyz::Endianness::Little) => Float::F64,
+        _ => return Ok(None),
+    };
+    if header.order() == npyz::Order::Fortran || n_samples == 0 || n_features == 0 {
+        return Ok(None);
+    }
+    let bytes = n_samples.checked_mul(n_features).and_then(|n| n.checked_mul(float.size() as u64));
+    match bytes.and_then(|bytes| bytes.checked_add(values)) {
+        Some(needed) if needed <= len => {
+            Ok(Some(Layout { dim: (n_samples as usize, n_features as usize), values, float }))
+        }
+        _ => Err(format!("too short a file for the shape {:?}", header.shape())),
+    }
 }
 
 fn collect<R: Read, T: npyz::Deserialize>(
@@ -67,7 +100,7 @@ pub(super) fn write_ids(path: &Path, embeddings: &Embeddings) -> Result<(), File
     })
 }
 
-fn ids_path(path: &Path) -> PathBuf {
+pub(super) fn ids_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".ids.csv");
     name.into()

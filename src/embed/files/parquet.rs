@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::Array2;
@@ -70,8 +71,20 @@ fn write_group(
     Ok(())
 }
 
-pub(super) fn read(file: File, len: u64) -> Parts {
-    let damaged = |e: ParquetError| format!("not a Parquet file that can be read: {e}");
+fn damaged(error: ParquetError) -> String {
+    format!("not a Parquet file that can be read: {error}")
+}
+
+/// A Parquet file and its columns of embeddings and of ids.
+struct Columns {
+    reader: SerializedFileReader<File>,
+    embedding: usize,
+    id: Option<usize>,
+    /// The definition level of a number that is there.
+    definition: i16,
+}
+
+fn open(file: File) -> Result<Columns, String> {
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
     let schema = reader.metadata().file_metadata().schema_descr();
     let find = |name: &str| schema.columns().iter().position(|c| c.path().parts().first().is_some_and(|p| p == name));
@@ -85,17 +98,19 @@ pub(super) fn read(file: File, len: u64) -> Parts {
         return Err("its column `id` is no string".to_owned());
     }
 
-    let mut ids = id_column.map(|_| Vec::new());
-    let mut rows = Rows { definition: leaf.max_def_level(), values: Vec::new(), n_features: None, n_samples: 0 };
+    let definition = leaf.max_def_level();
+    Ok(Columns { reader, embedding: column, id: id_column, definition })
+}
+
+pub(super) fn read(file: File, len: u64) -> Parts {
+    let Columns { reader, embedding, id, definition } = open(file)?;
+    let mut ids = id.map(|_| Vec::new());
+    let mut rows = Rows { definition, values: Vec::new(), n_features: None, n_samples: 0 };
     let _ = rows.values.try_reserve(usize::try_from(len / 4).unwrap_or(0));
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group).map_err(damaged)?;
-        match group.get_column_reader(column).map_err(damaged)? {
-            ColumnReader::FloatColumnReader(reader) => rows.read(reader, |v| v)?,
-            ColumnReader::DoubleColumnReader(reader) => rows.read(reader, |v| v as f32)?,
-            _ => return Err("its column `embedding` is no list of floats".to_owned()),
-        }
-        if let (Some(ids), Some(column)) = (&mut ids, id_column) {
+        rows.read(&mut group.get_column_reader(embedding).map_err(damaged)?, usize::MAX)?;
+        if let (Some(ids), Some(column)) = (&mut ids, id) {
             read_ids(&*group, column, ids)?;
         }
     }
@@ -113,18 +128,34 @@ struct Rows {
 }
 
 impl Rows {
-    fn read<T: DataType>(
+    /// Reads at most `most` rows, fewer only at the end of the column.
+    fn read(&mut self, reader: &mut ColumnReader, most: usize) -> Result<(), String> {
+        match reader {
+            ColumnReader::FloatColumnReader(reader) => self.read_of(reader, most, |v| v),
+            ColumnReader::DoubleColumnReader(reader) => self.read_of(reader, most, |v| v as f32),
+            _ => Err("its column `embedding` is no list of floats".to_owned()),
+        }
+    }
+
+    fn read_of<T: DataType>(
         &mut self,
-        mut reader: ColumnReaderImpl<T>,
+        reader: &mut ColumnReaderImpl<T>,
+        most: usize,
         to_f32: impl Fn(T::T) -> f32,
     ) -> Result<(), String> {
+        let end = self.n_samples.saturating_add(most);
         let (mut values, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
-        loop {
+        while self.n_samples < end {
             values.clear();
             definition.clear();
             repetition.clear();
             let (n, ..) = reader
-                .read_records(BLOCK, Some(&mut definition), Some(&mut repetition), &mut values)
+                .read_records(
+                    BLOCK.min(end - self.n_samples),
+                    Some(&mut definition),
+                    Some(&mut repetition),
+                    &mut values,
+                )
                 .map_err(|e| format!("its column `embedding` can't be read: {e}"))?;
             if n == 0 {
                 return Ok(());
@@ -146,6 +177,87 @@ impl Rows {
             }
             self.values.extend(values.drain(..).map(&to_f32));
         }
+        Ok(())
+    }
+}
+
+/// A place in a file of embeddings. To go back is to begin with the group of rows anew.
+pub(super) struct Cursor {
+    columns: Columns,
+    /// The first row of each group, and the number of all.
+    starts: Vec<usize>,
+    /// The group that is read, the row that comes next, and its reader.
+    at: Option<(usize, usize, ColumnReader)>,
+}
+
+impl Cursor {
+    /// The file of `len` bytes, its rows and columns, and its ids; `None` if it has no rows, or more than bytes, which
+    /// its header alone does not prove.
+    #[allow(clippy::type_complexity)]
+    pub fn open(file: File, len: u64) -> Result<Option<(Self, (usize, usize), Option<Vec<String>>)>, String> {
+        let columns = open(file)?;
+        let mut starts = vec![0usize];
+        for group in columns.reader.metadata().row_groups() {
+            let rows = usize::try_from(group.num_rows()).map_err(|e| e.to_string())?;
+            let Some(end) = starts[starts.len() - 1].checked_add(rows) else { return Ok(None) };
+            starts.push(end);
+        }
+        let n_samples = starts[starts.len() - 1];
+        if n_samples == 0 || n_samples as u64 > len {
+            return Ok(None);
+        }
+        let mut ids = columns.id.map(|_| Vec::new());
+        if let (Some(ids), Some(column)) = (&mut ids, columns.id) {
+            for group in 0..columns.reader.num_row_groups() {
+                read_ids(&*columns.reader.get_row_group(group).map_err(damaged)?, column, ids)?;
+            }
+        }
+        let definition = columns.definition;
+        let mut cursor = Self { columns, starts, at: None };
+        let mut first = Rows { definition, values: Vec::new(), n_features: None, n_samples: 0 };
+        cursor.read_rows(0..1, &mut first)?;
+        match first.n_features {
+            Some(n_features) => Ok(Some((cursor, (n_samples, n_features), ids))),
+            None => Ok(None),
+        }
+    }
+
+    /// Appends some rows of `n_features` values each.
+    pub fn read(&mut self, rows: Range<usize>, n_features: usize, out: &mut Vec<f32>) -> Result<(), String> {
+        let definition = self.columns.definition;
+        let mut into =
+            Rows { definition, values: std::mem::take(out), n_features: Some(n_features), n_samples: rows.start };
+        let read = self.read_rows(rows, &mut into);
+        *out = into.values;
+        read
+    }
+
+    fn read_rows(&mut self, rows: Range<usize>, into: &mut Rows) -> Result<(), String> {
+        while into.n_samples < rows.end {
+            let row = into.n_samples;
+            let group = self.starts.partition_point(|start| *start <= row) - 1;
+            let reached = self.at.as_ref().is_some_and(|(at, next, _)| *at == group && *next <= row);
+            if !reached {
+                let reader = self.columns.reader.get_row_group(group).map_err(damaged)?;
+                let reader = reader.get_column_reader(self.columns.embedding).map_err(damaged)?;
+                self.at = Some((group, self.starts[group], reader));
+            }
+            let Some((_, next, reader)) = &mut self.at else { return Err("it has no rows".into()) };
+            let skipped = match reader {
+                ColumnReader::FloatColumnReader(reader) => reader.skip_records(row - *next),
+                ColumnReader::DoubleColumnReader(reader) => reader.skip_records(row - *next),
+                _ => return Err("its column `embedding` is no list of floats".to_owned()),
+            };
+            let end = rows.end.min(self.starts[group + 1]);
+            if skipped.map_err(damaged)? == row - *next {
+                into.read(reader, end - row)?;
+            }
+            if into.n_samples != end {
+                return Err(format!("it ends before its row {row}"));
+            }
+            *next = end;
+        }
+        Ok(())
     }
 }
 

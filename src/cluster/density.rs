@@ -1,0 +1,42 @@
+//! Core points as an assigner.
+
+use super::{Assignment, Centroids, Metric};
+use crate::collection::ClusterId;
+use ndarray::{Array2, ArrayView2};
+
+/// Core points: a row belongs to the cluster of the nearest one, if that is near enough.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Density {
+    /// A row farther than this from every core point belongs to no cluster.
+    pub eps: f64,
+    /// The core points, shape (core points, n_features).
+    pub core: Array2<f32>,
+    /// The cluster of each.
+    pub clusters: Vec<ClusterId>,
+}
+
+impl Density {
+    /// Number of clusters.
+    pub fn n_clusters(&self) -> usize {
+        self.clusters.iter().max().map_or(0, |most| most + 1)
+    }
+
+    /// The cluster of the nearest core point and the distance to it; the confidence is 1 at a core point and 0 at the
+    /// distance `eps`. O(n m d) for m core points.
+    ///
+    /// # Panics
+    /// If the number of features differs from the core points'.
+    pub fn assign(&self, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
+        let nearest = Centroids { metric: Metric::Euclidean, centroids: self.core.clone(), blank: None }.assign(x);
+        let assignment = |found: Assignment| {
+            let core = found.cluster.filter(|_| found.distance <= self.eps);
+            let confidence = if self.eps > 0.0 { 1.0 - found.distance / self.eps } else { 1.0 };
+            Assignment {
+                cluster: core.map(|core| self.clusters[core]),
+                distance: found.distance,
+                confidence: core.map(|_| confidence),
+            }
+        };
+        nearest.into_iter().map(assignment).collect()
+    }
+}
