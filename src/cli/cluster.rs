@@ -2,11 +2,13 @@
 
 use super::args::ClusterArgs;
 use super::printer::Printer;
-use super::{Exit, inputs, results, settings};
-use crate::collection::Labels;
-use crate::evaluate::files::{check_labels, write_labels};
+use super::{Exit, inputs, results, settings, stream};
+use crate::cluster::{Algorithm, Assigner};
+use crate::embed::files;
+use crate::evaluate::files::{check_labels, write_columns};
 use crate::pipeline::{self, Context};
 use serde_json::json;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -18,6 +20,9 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let results: Vec<&Path> = std::iter::once(&args.out).chain(&args.save).map(PathBuf::as_path).collect();
     inputs::check_results(&args.input.input, &from, &results)?;
     let params = settings::fit_params(&args.fit)?;
+    if matches!(params.algorithm, Algorithm::MiniBatch(_)) && files::is_embeddings(&args.input.input) {
+        return stream::run(args, &params, printer);
+    }
     let started = Instant::now();
     let input = match inputs::embeddings(&args.input.input)? {
         Some(embeddings) => inputs::Features::given(embeddings, args.truth.truth.as_deref(), printer)?,
@@ -33,13 +38,20 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
         settings: settings::typed(&args.input, &args.extractor, &args.fit, &args.truth),
     };
     let outcome = pipeline::run(input.embeddings.features(), &params, &context, printer)?;
-    let labels = Labels { ids: input.embeddings.ids().to_vec(), clusters: outcome.fitted.clustering.labels.clone() };
-    write_labels(&args.out, &labels)?;
+    let clustering = &outcome.fitted.clustering;
+    let tree = match &clustering.assigner {
+        Assigner::Tree(tree) => Some(tree),
+        _ => None,
+    };
+    let levels = tree.map(|tree| tree.paths(outcome.fitted.reduced.to_dense().view())).unwrap_or_default();
+    let ids = input.embeddings.ids().iter().map(|id| Cow::from(id.as_str()));
+    write_columns(&args.out, ids, &clustering.labels, &levels)?;
     if let Some(path) = &args.save {
         outcome.model.save(path)?;
     }
     results::warn_of(&input.skipped, printer);
     let mut json = results::json(&outcome, input.embeddings.n_features(), input.seconds.as_ref());
+    json["levels"] = json!(tree.map(|tree| tree.levels.iter().map(|level| level.nrows()).collect::<Vec<_>>()));
     json["skipped"] = json!(input.skipped);
     json["out"] = json!(args.out);
     json["model"] = json!(args.save);

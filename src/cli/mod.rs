@@ -13,6 +13,7 @@ mod results;
 mod score;
 mod settings;
 mod sort;
+mod stream;
 mod synth;
 mod tables;
 mod undo;

@@ -1,13 +1,15 @@
 //! What a run found, as JSON and as lines for people.
 
 use super::printer::Printer;
+use crate::cluster::Clustering;
 use crate::collection::Skipped;
 use crate::embed::EmbedSeconds;
-use crate::evaluate::Scores;
-use crate::pipeline::Outcome;
+use crate::evaluate::{Evaluation, Scores};
+use crate::pipeline::{Outcome, Sweep};
 use crate::progress::Reporter;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::time::Duration;
 
 /// Skipped images named one by one; the others are counted.
 const NAMED: usize = 5;
@@ -24,11 +26,25 @@ pub fn warn_of(skipped: &[Skipped], printer: &Printer) {
 
 /// The JSON object of a run; the caller adds what is its own.
 pub fn json(outcome: &Outcome<'_>, n_features: usize, seconds: Option<&EmbedSeconds>) -> Value {
-    let clustering = &outcome.fitted.clustering;
-    let evaluation = &outcome.evaluation;
+    let fitted = &outcome.fitted;
+    let times = [fitted.reduce_time, fitted.fit_time, outcome.score_time];
+    let mut json = run(&fitted.clustering, &outcome.evaluation, fitted.sweep.as_ref(), times);
+    json["n_features"] = json!(n_features);
+    json["seconds"]["read"] = json!(seconds.map(|s| s.read));
+    json["seconds"]["decode"] = json!(seconds.map(|s| s.decode));
+    json["seconds"]["embed"] = json!(seconds.map(|s| s.embed));
+    json
+}
+
+/// What a run says of features alone; the times are those of the reducer, the clusterer and the scores.
+pub fn run(
+    clustering: &Clustering,
+    evaluation: &Evaluation,
+    sweep: Option<&Sweep>,
+    [reduce, fit, score]: [Duration; 3],
+) -> Value {
     json!({
         "n_samples": clustering.labels.len(),
-        "n_features": n_features,
         "n_clusters": clustering.n_clusters(),
         "clusters": evaluation.clusters,
         "noise": evaluation.noise,
@@ -39,16 +55,9 @@ pub fn json(outcome: &Outcome<'_>, n_features: usize, seconds: Option<&EmbedSeco
         "iterations": clustering.n_iterations,
         "converged": clustering.converged,
         "work": clustering.work,
-        "sweep": outcome.fitted.sweep,
+        "sweep": sweep,
         "scores": evaluation.scores,
-        "seconds": {
-            "read": seconds.map(|s| s.read),
-            "decode": seconds.map(|s| s.decode),
-            "embed": seconds.map(|s| s.embed),
-            "reduce": outcome.fitted.reduce_time.as_secs_f64(),
-            "fit": outcome.fitted.fit_time.as_secs_f64(),
-            "score": outcome.score_time.as_secs_f64(),
-        },
+        "seconds": { "reduce": reduce.as_secs_f64(), "fit": fit.as_secs_f64(), "score": score.as_secs_f64() },
     })
 }
 

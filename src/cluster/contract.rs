@@ -93,7 +93,7 @@ fn the_assigner_repeats_the_labels_of_the_fit() {
 
 #[test]
 fn every_thread_count_gives_the_same_bytes() {
-    let x = random(6000, 7, 6);
+    let x = random(2100, 7, 6);
     for algorithm in clusterers_of_many(5) {
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

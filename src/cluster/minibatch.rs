@@ -3,9 +3,9 @@
 //! D. Sculley, Web-scale k-means clustering, 2010.
 
 use super::guard::{at_least_one, enough, linfa_params};
-use super::settle::{load, settle};
+use super::settle::settle;
 use super::{Centroids, ClusterError, Clustering, Init, KMeansParams, Metric};
-use crate::collection::Blocks;
+use crate::collection::{Blocks, HELD};
 use crate::progress::Reporter;
 use linfa::ParamGuard;
 use ndarray::{Array2, ArrayView2, Axis};
@@ -13,8 +13,6 @@ use rand::SeedableRng;
 use rand::seq::{SliceRandom, index::sample_weighted};
 use rand_chacha::ChaCha8Rng;
 
-/// Values of the rows that are held, from which batches are drawn: 16 MiB.
-const HELD: usize = 4 << 20;
 /// A centroid with less than this share of the most rows that any has learnt from is set anew.
 const STARVED: f64 = 0.01;
 /// Rows for each centroid between two looks for starved ones.
@@ -154,7 +152,7 @@ impl MiniBatchValidParams {
                 if held < blocks.len() || order.is_empty() {
                     let mut group = group.to_vec();
                     group.sort_unstable();
-                    some = load(rows, &group)?;
+                    some = rows.load(&group)?;
                     order = (0..some.nrows()).collect();
                 }
                 order.shuffle(&mut rng);

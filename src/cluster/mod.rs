@@ -42,7 +42,7 @@ pub use search::Work;
 pub use seeding::Init;
 pub use tree::Tree;
 
-use crate::collection::{BlocksError, ClusterId, Features};
+use crate::collection::{Blocks, BlocksError, ClusterId, Features};
 use crate::progress::{Interrupted, Reporter};
 use linfa::ParamGuard;
 
@@ -177,14 +177,23 @@ pub enum ClusterError {
     #[error("only k-means and spherical k-means take sparse rows: reduce them first, as with --reduce svd:100")]
     Sparse,
     /// Rows that are not in memory can't be read.
-    #[error(transparent)]
-    Blocks(#[from] BlocksError),
+    #[error("{0}")]
+    Unreadable(String),
     /// Stopped by the user.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
     /// From linfa's own traits.
     #[error(transparent)]
     Linfa(#[from] linfa::Error),
+}
+
+impl From<BlocksError> for ClusterError {
+    fn from(error: BlocksError) -> Self {
+        match error {
+            BlocksError::Unreadable(reason) => Self::Unreadable(reason),
+            BlocksError::NotFinite { row } => Self::NotFinite { row },
+        }
+    }
 }
 
 impl Algorithm {
@@ -202,6 +211,17 @@ impl Algorithm {
             (Self::Mixture(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Dbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (_, Features::Sparse(_)) => Err(ClusterError::Sparse),
+        }
+    }
+
+    /// Fits rows that are read in blocks. Mini-batch k-means holds few of them at a time; the others need them all.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit), or if rows can't be read.
+    pub fn fit_blocks(&self, rows: &mut dyn Blocks, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
+        match self {
+            Self::MiniBatch(params) => params.check_ref()?.fit_blocks(rows, reporter),
+            _ => self.fit(rows.load(&(0..rows.n_blocks()).collect::<Vec<_>>())?.view(), reporter),
         }
     }
 

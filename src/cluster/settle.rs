@@ -6,31 +6,6 @@ use crate::progress::Reporter;
 use ndarray::{Array2, Axis};
 use std::cmp::Reverse;
 
-/// Values that are held at a time.
-const HELD: usize = 4 << 20;
-
-/// The rows of some blocks, given in rising order.
-///
-/// # Errors
-/// If they can't be read or are not finite.
-pub(super) fn load(rows: &mut dyn Blocks, blocks: &[usize]) -> Result<Array2<f32>, ClusterError> {
-    let ((n_samples, n_features), block_rows) = (rows.dim(), rows.block_rows());
-    let end = |block: usize| n_samples.min((block + 1) * block_rows);
-    let n_rows: usize = blocks.iter().map(|&block| end(block) - block * block_rows).sum();
-    let mut values = Vec::with_capacity(n_rows * n_features);
-    rows.read(blocks, &mut values)?;
-    if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-        let row = at / n_features;
-        return Err(ClusterError::NotFinite { row: blocks[row / block_rows] * block_rows + row % block_rows });
-    }
-    Ok(Array2::from_shape_vec((n_rows, n_features), values).expect("as many values as the blocks have"))
-}
-
-/// So many consecutive blocks are held at a time.
-pub(super) fn blocks_held(rows: &dyn Blocks) -> usize {
-    (HELD / (rows.block_rows() * rows.dim().1).max(1)).clamp(1, rows.n_blocks().max(1))
-}
-
 /// Labels, assigner and inertia of the rows by their nearest centroids, shape (n_clusters, n_features). Centroids
 /// without rows are dropped, the others are numbered by falling size, equal ones by their first row; of equally near
 /// ones the lowest number counts. O(n k d), and no more than some megabytes beside the labels.
@@ -43,13 +18,11 @@ pub(super) fn settle(
     reporter: &dyn Reporter,
 ) -> Result<Clustering, ClusterError> {
     let mut centroids = Centroids { metric: Metric::Euclidean, centroids, blank: None };
-    let step = blocks_held(rows);
-    let mut labels: Vec<Option<ClusterId>> = Vec::with_capacity(rows.dim().0);
+    let mut labels: Vec<Option<ClusterId>> = Vec::new();
     let (mut tied, mut inertia) = (Vec::new(), 0.0);
-    for first in (0..rows.n_blocks()).step_by(step) {
+    for blocks in rows.groups() {
         reporter.check()?;
-        let blocks: Vec<usize> = (first..rows.n_blocks().min(first + step)).collect();
-        for assignment in centroids.assign(load(rows, &blocks)?.view()) {
+        for assignment in centroids.assign(rows.load(&blocks)?.view()) {
             if assignment.confidence == Some(0.0) {
                 tied.push(labels.len());
             }
@@ -65,7 +38,7 @@ pub(super) fn settle(
     for rows_of_block in tied.chunk_by(|a, b| a / block_rows == b / block_rows) {
         let block = rows_of_block[0] / block_rows;
         let places: Vec<usize> = rows_of_block.iter().map(|row| row % block_rows).collect();
-        let values = load(rows, &[block])?.select(Axis(0), &places);
+        let values = rows.load(&[block])?.select(Axis(0), &places);
         for (&row, assignment) in rows_of_block.iter().zip(centroids.assign(values.view())) {
             labels[row] = assignment.cluster;
         }

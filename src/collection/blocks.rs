@@ -1,6 +1,6 @@
 //! Rows that are read a block at a time, so that they need not be in memory together.
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 
 /// Rows of one length, in blocks of a fixed number of rows; the last block may be shorter.
 pub trait Blocks {
@@ -20,12 +20,48 @@ pub trait Blocks {
     fn n_blocks(&self) -> usize {
         self.dim().0.div_ceil(self.block_rows())
     }
+
+    /// All blocks, in groups that are few enough to be held: 16 MiB of values, or one block.
+    fn groups(&self) -> Vec<Vec<usize>> {
+        let held = (HELD / (self.block_rows() * self.dim().1).max(1)).max(1);
+        let blocks: Vec<usize> = (0..self.n_blocks()).collect();
+        blocks.chunks(held).map(<[usize]>::to_vec).collect()
+    }
+
+    /// The rows of some blocks, given in rising order.
+    ///
+    /// # Errors
+    /// If they can't be read or are not finite.
+    fn load(&mut self, blocks: &[usize]) -> Result<Array2<f32>, BlocksError> {
+        let ((n_samples, n_features), block_rows) = (self.dim(), self.block_rows());
+        let end = |block: usize| n_samples.min((block + 1) * block_rows);
+        let n_rows: usize = blocks.iter().map(|&block| end(block) - block * block_rows).sum();
+        let mut values = Vec::with_capacity(n_rows * n_features);
+        self.read(blocks, &mut values)?;
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            let row = at / n_features;
+            return Err(BlocksError::NotFinite { row: blocks[row / block_rows] * block_rows + row % block_rows });
+        }
+        Ok(Array2::from_shape_vec((n_rows, n_features), values).expect("as many values as the blocks have"))
+    }
 }
 
-/// Rows could not be read; the message says whose and why.
+/// Values that are held at a time.
+pub const HELD: usize = 4 << 20;
+
+/// Why rows could not be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BlocksError(pub String);
+pub enum BlocksError {
+    /// The message says whose and why.
+    #[error("{0}")]
+    Unreadable(String),
+    /// NaN or infinite.
+    #[error("row {row} holds a value that is not finite")]
+    NotFinite {
+        /// The row.
+        row: usize,
+    },
+}
 
 /// Rows of a block of a matrix in memory: few, since reading them costs nothing.
 const BLOCK_ROWS: usize = 64;

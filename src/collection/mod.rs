@@ -8,7 +8,7 @@ mod features;
 mod labels;
 mod sparse;
 
-pub use blocks::{Blocks, BlocksError};
+pub use blocks::{Blocks, BlocksError, HELD};
 pub use embeddings::{Embeddings, EmbeddingsError};
 pub use features::Features;
 pub use labels::{ClusterId, Labels, Truth};

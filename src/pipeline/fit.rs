@@ -147,7 +147,7 @@ pub fn fit<'a>(
     Ok(Fitted { reducer, reduced, clustering, sweep, reduce_time, fit_time: started.elapsed() })
 }
 
-fn linear_params((n_samples, n_features): (usize, usize), params: &FitParams) -> Option<LinearParams> {
+pub(super) fn linear_params((n_samples, n_features): (usize, usize), params: &FitParams) -> Option<LinearParams> {
     let (method, n_components) = match params.reduction {
         Reduction::None => return None,
         Reduction::Linear(method, n_components) => (method, n_components),

@@ -3,10 +3,12 @@
 mod choose;
 mod fit;
 mod outcome;
+mod stream;
 
 pub use choose::{Sweep, choose_n_clusters};
 pub use fit::{FitParams, Fitted, NClusters, Reduction, fit};
 pub use outcome::{Context, Outcome, run};
+pub use stream::{Streamed, run_blocks};
 
 use crate::cluster::ClusterError;
 use crate::evaluate::EvaluateError;

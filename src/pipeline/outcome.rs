@@ -83,13 +83,13 @@ pub fn run<'a>(
 }
 
 /// `cluster-000` and so on, with more digits where they are needed.
-fn cluster_names(n_clusters: usize) -> Vec<String> {
+pub(super) fn cluster_names(n_clusters: usize) -> Vec<String> {
     let digits = n_clusters.saturating_sub(1).to_string().len().max(3);
     (0..n_clusters).map(|c| format!("cluster-{c:0digits$}")).collect()
 }
 
 /// The distance that [`REACH`] of the members keep.
-fn reach(mut distances: Vec<f64>) -> f64 {
+pub(super) fn reach(mut distances: Vec<f64>) -> f64 {
     distances.sort_unstable_by(f64::total_cmp);
     let within = (distances.len() as f64 * REACH).ceil() as usize;
     within.checked_sub(1).map_or(0.0, |last| distances[last])

@@ -1,7 +1,7 @@
 //! Embeddings that stay in their file and are read a block at a time.
 
 use super::{FilesError, Float, Format, npy, numbered, parquet};
-use crate::collection::{Blocks, BlocksError, Embeddings};
+use crate::collection::{Blocks, BlocksError, Features};
 use crate::files::At;
 use ndarray::Axis;
 use std::borrow::Cow;
@@ -25,7 +25,7 @@ pub struct EmbeddingsFile {
 enum Rows {
     Npy { file: File, values: u64, float: Float },
     Parquet(parquet::Cursor),
-    Memory(Embeddings),
+    Memory(Features<'static>),
 }
 
 impl EmbeddingsFile {
@@ -40,7 +40,7 @@ impl EmbeddingsFile {
         let (rows, dim, ids) = match Format::of(path) {
             Some(Format::Npy) => match npy::layout(&mut BufReader::new(&file), len).map_err(invalid)? {
                 Some(npy::Layout { dim, values, float }) => {
-                    (Rows::Npy { file, values, float }, dim, npy::read_ids(&npy::ids_path(path)).map_err(invalid)?)
+                    (Rows::Npy { file, values, float }, dim, npy::read_ids(path).map_err(invalid)?)
                 }
                 None => return Self::whole(path),
             },
@@ -60,9 +60,8 @@ impl EmbeddingsFile {
     }
 
     fn whole(path: &Path) -> Result<Self, FilesError> {
-        let embeddings = super::read(path)?;
-        let dim = embeddings.view().dim();
-        Ok(Self { path: path.to_owned(), ids: Some(embeddings.ids().to_vec()), rows: Rows::Memory(embeddings), dim })
+        let (ids, features) = super::read(path)?.into_parts();
+        Ok(Self { path: path.to_owned(), dim: features.dim(), ids: Some(ids), rows: Rows::Memory(features) })
     }
 
     /// The id of each row, those of rows without one made up as by [`numbers`](super::numbers).
@@ -88,7 +87,7 @@ impl Blocks for EmbeddingsFile {
     fn read(&mut self, blocks: &[usize], out: &mut Vec<f32>) -> Result<(), BlocksError> {
         let (n_samples, n_features) = self.dim;
         let block_rows = self.block_rows();
-        let failed = |reason: String| BlocksError(format!("{}: {reason}", self.path.display()));
+        let failed = |reason: String| BlocksError::Unreadable(format!("{}: {reason}", self.path.display()));
         for run in blocks.chunk_by(|a, b| a + 1 == *b) {
             let rows = run[0] * block_rows..n_samples.min((run[run.len() - 1] + 1) * block_rows);
             match &mut self.rows {
@@ -102,7 +101,8 @@ impl Blocks for EmbeddingsFile {
                     let read = catch_unwind(AssertUnwindSafe(|| cursor.read(rows, n_features, out)));
                     read.unwrap_or_else(|_| Err(DAMAGED.into())).map_err(failed)?;
                 }
-                Rows::Memory(embeddings) => out.extend(embeddings.view().slice_axis(Axis(0), rows.into()).iter()),
+                Rows::Memory(Features::Dense(x)) => out.extend(x.slice_axis(Axis(0), rows.into()).iter()),
+                Rows::Memory(sparse) => out.extend(sparse.select(&rows.collect::<Vec<_>>()).to_dense().iter()),
             }
         }
         Ok(())
@@ -112,6 +112,7 @@ impl Blocks for EmbeddingsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collection::Embeddings;
     use crate::embed::files::{read, write};
     use ndarray::Array2;
 

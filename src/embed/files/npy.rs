@@ -100,7 +100,7 @@ pub(super) fn write_ids(path: &Path, embeddings: &Embeddings) -> Result<(), File
     })
 }
 
-pub(super) fn ids_path(path: &Path) -> PathBuf {
+fn ids_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".ids.csv");
     name.into()

@@ -6,12 +6,13 @@ mod read;
 pub use align::{Aligned, align};
 pub use read::{read_labels, read_truth};
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use npyz::WriterBuilder;
 
-use crate::collection::Labels;
+use crate::collection::{ClusterId, Labels};
 use crate::files::{FileError, write_whole};
 
 /// One value a row, and the rows' ids where the file has them.
@@ -83,8 +84,27 @@ pub enum LabelFileError {
 /// # Errors
 /// Any I/O error, or another extension; `path` is then as it was.
 pub fn write_labels(path: &Path, labels: &Labels) -> Result<(), LabelFileError> {
+    let ids = labels.ids.iter().map(|id| Cow::from(id.as_str()));
+    write_columns(path, ids, &labels.clusters, &[])
+}
+
+/// As [`write_labels`], from parts: the ids, the clusters, and for clusters of clusters each row's cluster on every level,
+/// the finest first and the clusters last. Levels below the clusters become the columns `level-1`, `level-2` and so on of
+/// a `.csv`; a `.npy` has no place for them. `levels` may be empty.
+///
+/// # Errors
+/// As [`write_labels`].
+pub fn write_columns<'a>(
+    path: &Path,
+    mut ids: impl Iterator<Item = Cow<'a, str>>,
+    clusters: &[Option<ClusterId>],
+    levels: &[Vec<ClusterId>],
+) -> Result<(), LabelFileError> {
     check_labels(path)?;
-    Ok(write_whole(path, |out| if is_npy(path) { write_npy(out, labels) } else { write_csv(out, labels) })?)
+    Ok(write_whole(path, |out| match is_npy(path) {
+        true => write_npy(out, clusters),
+        false => write_csv(out, &mut ids, clusters, levels),
+    })?)
 }
 
 /// Refuses a name that [`write_labels`] would refuse, before any work.
@@ -100,20 +120,29 @@ fn is_npy(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
-fn write_csv(out: &mut dyn Write, labels: &Labels) -> io::Result<()> {
+fn write_csv(
+    out: &mut dyn Write,
+    ids: &mut dyn Iterator<Item = Cow<'_, str>>,
+    clusters: &[Option<ClusterId>],
+    levels: &[Vec<ClusterId>],
+) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(out);
-    table.write_record(["id", "cluster"])?;
-    for (id, cluster) in labels.ids.iter().zip(&labels.clusters) {
+    let finer = |row: usize| levels.get(row).and_then(|path| path.split_last()).map_or(&[][..], |(_, finer)| finer);
+    let names = (1..=finer(0).len()).map(|level| format!("level-{level}"));
+    table.write_record(["id".to_owned(), "cluster".to_owned()].into_iter().chain(names))?;
+    for (row, (id, cluster)) in ids.zip(clusters).enumerate() {
         let cluster = cluster.map(|cluster| cluster.to_string()).unwrap_or_default();
-        table.write_record([id.as_str(), &cluster])?;
+        table.write_field(id.as_bytes())?;
+        table.write_field(&cluster)?;
+        table.write_record(finer(row).iter().map(ToString::to_string))?;
     }
     table.flush()
 }
 
-fn write_npy(out: &mut dyn Write, labels: &Labels) -> io::Result<()> {
-    let shape = [labels.clusters.len() as u64];
+fn write_npy(out: &mut dyn Write, clusters: &[Option<ClusterId>]) -> io::Result<()> {
+    let shape = [clusters.len() as u64];
     let mut array = npyz::WriteOptions::<i32>::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
-    for cluster in &labels.clusters {
+    for cluster in clusters {
         let value = cluster.map_or(Ok(-1), i32::try_from);
         array.push(&value.map_err(|_| io::Error::other("a cluster's number is beyond i32; write .csv instead"))?)?;
     }

@@ -1,0 +1,56 @@
+//! `alike cluster` of an embeddings file that need not fit in memory.
+
+use super::args::ClusterArgs;
+use super::printer::Printer;
+use super::{Exit, inputs, results, settings};
+use crate::embed::files::EmbeddingsFile;
+use crate::evaluate::files::write_columns;
+use crate::pipeline::{self, Context, FitParams};
+use serde_json::json;
+use std::borrow::Cow;
+use std::time::Instant;
+
+/// Runs the command.
+pub fn run(args: &ClusterArgs, params: &FitParams, printer: &Printer) -> anyhow::Result<Exit> {
+    let started = Instant::now();
+    let mut file = EmbeddingsFile::open(&args.input.input)?;
+    let truth = match &args.truth.truth {
+        Some(truth) => {
+            let ids: Vec<String> = file.ids().map(Cow::into_owned).collect();
+            Some(inputs::truth_file(truth, &ids, printer)?)
+        }
+        None => None,
+    };
+    let context = Context {
+        truth: truth.as_ref(),
+        noise: args.truth.noise,
+        extractor: None,
+        settings: settings::typed(&args.input, &args.extractor, &args.fit, &args.truth),
+    };
+    let found = pipeline::run_blocks(&mut file, params, &context, printer)?;
+    write_columns(&args.out, file.ids(), &found.clustering.labels, &[])?;
+    if let Some(path) = &args.save {
+        found.model.save(path)?;
+    }
+    let times = [found.reduce_time, found.fit_time, found.score_time];
+    let mut json = results::run(&found.clustering, &found.evaluation, found.sweep.as_ref(), times);
+    json["n_features"] = json!(found.model.n_features());
+    json["skipped"] = json!([]);
+    json["out"] = json!(args.out);
+    json["model"] = json!(args.save);
+    json["seconds"]["total"] = json!(started.elapsed().as_secs_f64());
+    let basis = match found.evaluation.sample {
+        Some(sample) => format!(" of a sample of {} rows", sample.n_samples),
+        None => String::new(),
+    };
+    let text = format!(
+        "{} images in {} clusters\n{}  (scores without classes but inertia are those of {} features{basis})\nlabels in {}",
+        found.evaluation.n_samples,
+        found.evaluation.n_clusters,
+        results::scores(&found.evaluation.scores),
+        found.n_reduced,
+        args.out.display()
+    );
+    printer.result(&json, &text)?;
+    Ok(Exit::Done)
+}
