@@ -127,7 +127,8 @@ pub struct FitArgs {
     /// How many clusters: a number, or auto (by silhouette)
     #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = parse_clusters)]
     pub clusters: crate::pipeline::NClusters,
-    /// Fewer features first: pca:N, svd:N, none, or auto (pca:50 where there are more)
+    /// Fewer features first: pca:N, svd:N, whiten:N (PCA to equal variance), kernel-pca:N, random:N, diffusion:N, none, or
+    /// auto (pca:50 where there are more)
     #[arg(long, value_name = "REDUCER", default_value = "auto", value_parser = parse_reduction)]
     pub reduce: crate::pipeline::Reduction,
     /// Seed of everything random
@@ -379,15 +380,15 @@ fn parse_clusters(text: &str) -> Result<crate::pipeline::NClusters, String> {
 fn parse_reduction(text: &str) -> Result<crate::pipeline::Reduction, String> {
     use crate::pipeline::Reduction;
     use crate::reduce::Method;
-    let linear = |method, n: &str| match n.parse() {
-        Ok(n) if n > 0 => Ok(Reduction::Linear(method, n)),
-        _ => Err("give the number of components, such as pca:50".to_owned()),
-    };
+    const CHOICES: &str = "give pca:N, svd:N, whiten:N, kernel-pca:N, random:N, diffusion:N, none or auto";
     match text.split_once(':') {
         None if text == "auto" => Ok(Reduction::Auto),
         None if text == "none" => Ok(Reduction::None),
-        Some(("pca", n)) => linear(Method::Pca, n),
-        Some(("svd", n)) => linear(Method::Svd, n),
-        _ => Err("give pca:N, svd:N, none or auto".into()),
+        Some((name, n)) => match (Method::ALL.into_iter().find(|method| method.name() == name), n.parse()) {
+            (Some(method), Ok(n)) if n > 0 => Ok(Reduction::To(method, n)),
+            (Some(_), _) => Err(format!("give the number of components, such as {name}:50")),
+            (None, _) => Err(CHOICES.into()),
+        },
+        None => Err(CHOICES.into()),
     }
 }

@@ -87,9 +87,9 @@ pub fn write(
 /// Each cluster's figures, and its middle where the extractor can draw it.
 fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
     let model = &gallery.outcome.model;
-    let features = model.assigner.centers().map(|centers| match &model.reducer {
+    let features = model.assigner.centers().and_then(|centers| match &model.reducer {
         Some(reducer) => reducer.inverse_transform(centers),
-        None => centers.to_owned(),
+        None => Some(centers.to_owned()),
     });
     let rows = gallery.outcome.evaluation.clusters.iter().filter_map(|row| Some((row.cluster?, row)));
     rows.map(|(cluster, row)| {

@@ -15,7 +15,6 @@ use crate::files::At;
 use crate::model::UNCLUSTERED;
 use crate::pipeline::{self, Context, Outcome};
 use crate::progress::Reporter;
-use crate::reduce::Method;
 use crate::report;
 use crate::source::{Collection, Content, Source};
 use anyhow::bail;
@@ -403,15 +402,7 @@ impl Job<'_> {
     fn facts(&self, outcome: &Outcome<'_>) -> Vec<(String, String)> {
         let fitted = &outcome.fitted;
         let reduced = match &fitted.reducer {
-            Some(reducer) => format!(
-                "{} to {} components, which keep {:.1} % of the variance",
-                match reducer.method() {
-                    Method::Pca => "PCA",
-                    Method::Svd => "truncated SVD",
-                },
-                fitted.reduced.dim().1,
-                100.0 * reducer.explained_variance_ratio().iter().sum::<f64>()
-            ),
+            Some(reducer) => pipeline::describe(reducer),
             None => "none".into(),
         };
         let clustering = &fitted.clustering;

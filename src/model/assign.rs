@@ -30,7 +30,7 @@ impl Model {
             return Err(super::ModelError::Features { expected, found });
         }
         let assigned = match &self.reducer {
-            Some(reducer) => self.assigner.assign(reducer.transform_view(features.to_dense().view()).view()),
+            Some(reducer) => self.assigner.assign(reducer.transform_features(features).view()),
             None => self.assigner.assign(features),
         };
         Ok(assigned.into_iter().map(|a| self.verdict(&a)).collect())
@@ -38,7 +38,7 @@ impl Model {
 
     /// Number of features a row needs.
     pub fn n_features(&self) -> usize {
-        self.reducer.as_ref().map_or(self.assigner.n_features(), |r| r.components().ncols())
+        self.reducer.as_ref().map_or(self.assigner.n_features(), |r| r.n_features())
     }
 
     /// Adds to an assignment whether it is an outlier.

@@ -1,10 +1,10 @@
 //! Saving and loading; whatever is wrong with a file is an error that says so.
 
 use super::manifest::VERSION;
-use super::{Manifest, Model, Reducer, clusterer};
+use super::{Manifest, Model, clusterer};
 use crate::embed::EmbedError;
 use crate::files::{At, FileError, write_whole};
-use crate::reduce::LinearReducer;
+use crate::reduce::Reducer;
 use ndarray::{Array2, ArrayView2};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -81,25 +81,19 @@ impl Model {
     /// The file's bytes; the same for the same model.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (clusterer, mut arrays) = clusterer::parts(&self.assigner);
+        let reducer = self.reducer.as_ref().map(Reducer::parts);
+        for (name, array) in reducer.iter().flat_map(|(_, arrays)| arrays) {
+            arrays.push((format!("reducer.{name}"), *array));
+        }
         let mut manifest = Manifest {
             version: VERSION,
             checksum: String::new(),
             extractor: self.extractor.clone(),
-            reducer: self.reducer.as_ref().map(|r| Reducer {
-                method: r.method,
-                explained_variance: r.variance.clone(),
-                explained_variance_ratio: r.ratio.clone(),
-            }),
+            reducer: reducer.map(|(saved, _)| saved),
             clusterer,
             clusters: self.clusters.clone(),
             provenance: self.provenance.clone(),
         };
-        if let Some(reducer) = &self.reducer {
-            arrays.push(("reducer.components".into(), reducer.components.view()));
-            if let Some(mean) = &reducer.mean {
-                arrays.push(("reducer.mean".into(), mean.view().insert_axis(ndarray::Axis(0))));
-            }
-        }
         let arrays: Vec<(String, Vec<usize>, Vec<u8>)> =
             arrays.into_iter().map(|(name, array)| (name, array.shape().to_vec(), little_endian(array))).collect();
         let tensors: Vec<(&str, TensorView<'_>)> = arrays
@@ -144,23 +138,12 @@ impl Model {
 
 fn assemble(manifest: Manifest, tensors: &SafeTensors<'_>) -> Result<Model, String> {
     let assigner = clusterer::assemble(manifest.clusterer, tensors)?;
-    let reducer = manifest
-        .reducer
-        .map(|r| -> Result<_, String> {
-            let components = array(tensors, "reducer.components")?;
-            let mean = tensors.names().contains(&"reducer.mean").then(|| array(tensors, "reducer.mean")).transpose()?;
-            let fits = components.nrows() == assigner.n_features()
-                && r.explained_variance.len() == components.nrows()
-                && r.explained_variance_ratio.len() == components.nrows()
-                && mean.as_ref().is_none_or(|m| m.dim() == (1, components.ncols()));
-            if !fits {
-                return Err("the reducer's arrays don't fit together".into());
-            }
-            let mean = mean.map(|m| m.row(0).to_owned());
-            let (variance, ratio) = (r.explained_variance, r.explained_variance_ratio);
-            Ok(LinearReducer { method: r.method, mean, components, variance, ratio })
-        })
-        .transpose()?;
+    let reducer =
+        manifest.reducer.map(|saved| Reducer::from_parts(saved, |name| array(tensors, &format!("reducer.{name}"))));
+    let reducer = reducer.transpose()?;
+    if reducer.as_ref().is_some_and(|reducer| reducer.n_components() != assigner.n_features()) {
+        return Err("reducer and clusterer don't fit together".into());
+    }
     let k = assigner.n_clusters();
     if k == 0 || manifest.clusters.len() != k {
         return Err(format!("{} clusters are described, {k} are there", manifest.clusters.len()));
@@ -218,7 +201,7 @@ mod tests {
     use crate::cluster::{Assigner, Centroids, Density, Metric, Mixture, Tree};
     use crate::model::{ClusterEntry, Provenance};
     use crate::progress::Silent;
-    use crate::reduce::LinearParams;
+    use crate::reduce::{Method, ReducerParams, Saved};
     use linfa::ParamGuard;
 
     fn rows() -> Array2<f32> {
@@ -226,7 +209,12 @@ mod tests {
     }
 
     fn model() -> Model {
-        let reducer = LinearParams::pca(2).check().unwrap().fit_rows(rows().view(), &Silent).unwrap();
+        reduced_by(Method::Pca)
+    }
+
+    fn reduced_by(method: Method) -> Model {
+        let params = ReducerParams::new(method, 2).check().unwrap();
+        let reducer = params.fit_features(rows().view(), &Silent).unwrap();
         let entry = |c| ClusterEntry { name: format!("cluster-{c:03}"), size: 15, reach: 0.1 + 0.2 * f64::from(c) };
         Model {
             extractor: None,
@@ -241,7 +229,7 @@ mod tests {
         }
     }
 
-    /// A model with each kind of assigner.
+    /// A model with each kind of assigner, and of reducer.
     fn models() -> Vec<Model> {
         let tree = Tree {
             levels: vec![
@@ -262,7 +250,7 @@ mod tests {
         };
         let others = [Assigner::Tree(tree), Assigner::Mixture(mixture), Assigner::Density(density)]
             .map(|assigner| Model { assigner, ..model() });
-        std::iter::once(model()).chain(others).collect()
+        std::iter::once(model()).chain(others).chain(Method::ALL.map(reduced_by)).collect()
     }
 
     #[test]
@@ -322,6 +310,37 @@ mod tests {
         broken(|a| density(a, |density| density.eps = -1.0));
         broken(|a| density(a, |density| density.clusters[2] = 3));
         broken(|a| density(a, |density| density.core = Array2::zeros((2, 2))));
+    }
+
+    #[test]
+    fn reducers_that_do_not_fit_together_are_damaged() {
+        for method in Method::ALL {
+            let reducer = reduced_by(method).reducer.unwrap();
+            let (saved, arrays) = reducer.parts();
+            // Every array that is missing, a row or column short, and every figure that is missing.
+            let read = |saved: &Saved, name: &str, rows: usize, columns: usize| {
+                Reducer::from_parts(saved.clone(), |asked| {
+                    let array = arrays.iter().find(|(name, _)| *name == asked).ok_or("it is not there")?.1;
+                    let short =
+                        |n: usize, by| ndarray::Slice::from(..n.saturating_sub(if asked == name { by } else { 0 }));
+                    let array = array.slice_axis(ndarray::Axis(0), short(array.nrows(), rows));
+                    Ok(array.slice_axis(ndarray::Axis(1), short(array.ncols(), columns)).to_owned())
+                })
+            };
+            assert!(read(&saved, "", 0, 0).is_ok());
+            for (name, array) in &arrays {
+                let damages = [(array.nrows(), 0), (1, 0), (0, 1)];
+                // A linear map is whole with any number of features or components, as long as its figures agree.
+                let harmless = |damage| method == Method::Random || method == Method::Svd && damage == (0, 1);
+                for (rows, columns) in damages.into_iter().filter(|damage| damage.0 > 1 || !harmless(*damage)) {
+                    assert!(read(&saved, name, rows, columns).is_err(), "{method:?} {name} {rows} {columns}");
+                }
+            }
+            let mut short = saved.clone();
+            if short.explained_variance.pop().is_some() || short.gamma.take().is_some() {
+                assert!(read(&short, "", 0, 0).is_err(), "{method:?}");
+            }
+        }
     }
 
     #[test]

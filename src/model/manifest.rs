@@ -4,7 +4,7 @@ use crate::cluster::Metric;
 use crate::collection::ClusterId;
 use crate::embed::ExtractorSpec;
 use crate::evaluate::Scores;
-use crate::reduce::Method;
+use crate::reduce::Saved;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -21,24 +21,13 @@ pub struct Manifest {
     /// The extractor; null if embeddings were given.
     pub extractor: Option<ExtractorSpec>,
     /// The reducer, if any; its arrays are tensors.
-    pub reducer: Option<Reducer>,
+    pub reducer: Option<Saved>,
     /// The clusterer; its arrays are tensors.
     pub clusterer: Clusterer,
     /// The clusters, by id.
     pub clusters: Vec<ClusterEntry>,
     /// Where the model came from.
     pub provenance: Provenance,
-}
-
-/// A linear reducer without its arrays.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Reducer {
-    /// PCA or SVD.
-    pub method: Method,
-    /// Variance along each component.
-    pub explained_variance: Vec<f64>,
-    /// The same as shares of the total.
-    pub explained_variance_ratio: Vec<f64>,
 }
 
 /// A clusterer without its arrays.

@@ -6,7 +6,7 @@ use crate::collection::Features;
 use crate::device::Device;
 use crate::embed::Layout;
 use crate::progress::Reporter;
-use crate::reduce::{LinearParams, LinearReducer, Method};
+use crate::reduce::{Method, Reducer, ReducerParams};
 use linfa::ParamGuard;
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,8 @@ pub enum Reduction {
     Auto,
     /// Nothing.
     None,
-    /// PCA or SVD to so many components.
-    Linear(Method, usize),
+    /// To so many components.
+    To(Method, usize),
 }
 
 impl std::fmt::Display for Reduction {
@@ -27,8 +27,7 @@ impl std::fmt::Display for Reduction {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::None => f.write_str("none"),
-            Self::Linear(Method::Pca, n) => write!(f, "pca:{n}"),
-            Self::Linear(Method::Svd, n) => write!(f, "svd:{n}"),
+            Self::To(method, n) => write!(f, "{}:{n}", method.name()),
         }
     }
 }
@@ -71,7 +70,7 @@ impl FitParams {
     /// How rows should come: sparse where most values are zero, if the first stage that meets them can use that.
     pub fn layout(&self) -> Layout {
         match (self.reduction, &self.algorithm) {
-            (Reduction::None, Algorithm::KMeans(_)) => Layout::Auto,
+            (Reduction::Auto | Reduction::To(..), _) | (_, Algorithm::KMeans(_)) => Layout::Auto,
             _ => Layout::Dense,
         }
     }
@@ -81,7 +80,7 @@ impl FitParams {
 #[derive(Debug)]
 pub struct Fitted<'a> {
     /// The reducer, if any.
-    pub reducer: Option<LinearReducer>,
+    pub reducer: Option<Reducer>,
     /// The rows that were clustered: reduced, or the input itself.
     pub reduced: Features<'a>,
     /// The clusters.
@@ -111,19 +110,17 @@ pub fn fit<'a>(
     let x = x.into();
     let n_features = x.dim().1;
     reporter.begin("reduce", None);
-    let reducer = linear_params(x.dim(), params)
-        .map(|params| params.check().and_then(|params| params.fit_rows(x.to_dense().view(), reporter)))
+    let reducer = reducer_params(x.dim(), params)
+        .map(|params| params.check().and_then(|params| params.fit_features(&x, reporter)))
         .transpose()?;
     let reduced = match &reducer {
-        Some(reducer) => reducer.transform_view(x.to_dense().view()).into(),
+        Some(reducer) => reducer.transform_features(&x).into(),
         None => x,
     };
     let reduce_time = started.elapsed();
     reporter.end();
     if let Some(reducer) = &reducer {
-        let kept: f64 = reducer.explained_variance_ratio().iter().sum();
-        let (from, to) = (n_features, reduced.dim().1);
-        reporter.detail(&format!("{from} features reduced to {to}, which keep {:.1} % of the variance", 100.0 * kept));
+        reporter.detail(&format!("{n_features} features reduced by {}", describe(reducer)));
     }
     let started = Instant::now();
     reporter.begin("cluster", None);
@@ -147,13 +144,20 @@ pub fn fit<'a>(
     Ok(Fitted { reducer, reduced, clustering, sweep, reduce_time, fit_time: started.elapsed() })
 }
 
-pub(super) fn linear_params((n_samples, n_features): (usize, usize), params: &FitParams) -> Option<LinearParams> {
+pub(super) fn reducer_params((n_samples, n_features): (usize, usize), params: &FitParams) -> Option<ReducerParams> {
     let (method, n_components) = match params.reduction {
         Reduction::None => return None,
-        Reduction::Linear(method, n_components) => (method, n_components),
+        Reduction::To(method, n_components) => (method, n_components),
         Reduction::Auto if n_features <= AUTO_COMPONENTS => return None,
         // Fewer images than components: as many as the images span.
         Reduction::Auto => (Method::Pca, AUTO_COMPONENTS.min(n_samples)),
     };
-    Some(LinearParams::new(method, n_components).seed(params.seed).device(params.device.clone()))
+    Some(ReducerParams::new(method, n_components).seed(params.seed).device(params.device.clone()))
+}
+
+/// A reducer in a few words.
+pub fn describe(reducer: &Reducer) -> String {
+    let kept = reducer.explained_variance_ratio().map(|ratio| 100.0 * ratio.iter().sum::<f64>());
+    let kept = kept.map(|kept| format!(", which keep {kept:.1} % of the variance")).unwrap_or_default();
+    format!("{} to {} components{kept}", reducer.method().name(), reducer.n_components())
 }

@@ -6,7 +6,7 @@ mod outcome;
 mod stream;
 
 pub use choose::{Sweep, choose_n_clusters};
-pub use fit::{FitParams, Fitted, NClusters, Reduction, fit};
+pub use fit::{FitParams, Fitted, NClusters, Reduction, describe, fit};
 pub use outcome::{Context, Outcome, run};
 pub use stream::{Streamed, run_blocks};
 

@@ -1,6 +1,6 @@
 //! Fit and predict for rows that don't fit in memory: read a block at a time, several times over.
 
-use super::fit::linear_params;
+use super::fit::reducer_params;
 use super::outcome::{cluster_names, reach};
 use super::{Context, FitParams, NClusters, PipelineError, Sweep, choose_n_clusters};
 use crate::cluster::{ClusterError, Clustering};
@@ -8,7 +8,7 @@ use crate::collection::{Blocks, BlocksError, HELD};
 use crate::evaluate::{EvaluateParams, Evaluation, SampleUsed, Sampling, evaluate, sample_rows};
 use crate::model::{ClusterEntry, Model, Provenance};
 use crate::progress::Reporter;
-use crate::reduce::LinearReducer;
+use crate::reduce::Reducer;
 use linfa::ParamGuard;
 use ndarray::Array2;
 use std::time::{Duration, Instant};
@@ -53,10 +53,10 @@ pub fn run_blocks(
     let sampling = Sampling { seed: params.seed, ..Sampling::default() };
     let sampled = sample_rows(n_samples, sampling).unwrap_or_else(|| (0..n_samples).collect());
     let sample = gather(rows, &sampled, reporter)?;
-    let reducer = linear_params(sample.dim(), params)
-        .map(|params| params.check().and_then(|params| params.fit_rows(sample.view(), reporter)))
+    let reducer = reducer_params(sample.dim(), params)
+        .map(|params| params.check().and_then(|params| params.fit_features(sample.view(), reporter)))
         .transpose()?;
-    let sample = reducer.as_ref().map_or(sample.clone(), |reducer| reducer.transform_view(sample.view()));
+    let sample = reducer.as_ref().map_or(sample.clone(), |reducer| reducer.transform_features(sample.view()));
     let mut reduced = Reduced { rows, reducer: reducer.as_ref() };
     let reduce_time = started.elapsed();
     reporter.end();
@@ -123,13 +123,13 @@ fn gather(rows: &mut dyn Blocks, some: &[usize], reporter: &dyn Reporter) -> Res
 /// Rows on their way through the reducer.
 struct Reduced<'a> {
     rows: &'a mut dyn Blocks,
-    reducer: Option<&'a LinearReducer>,
+    reducer: Option<&'a Reducer>,
 }
 
 impl Blocks for Reduced<'_> {
     fn dim(&self) -> (usize, usize) {
         let (n_samples, n_features) = self.rows.dim();
-        (n_samples, self.reducer.map_or(n_features, |reducer| reducer.components().nrows()))
+        (n_samples, self.reducer.map_or(n_features, |reducer| reducer.n_components()))
     }
 
     fn block_rows(&self) -> usize {
@@ -141,7 +141,7 @@ impl Blocks for Reduced<'_> {
         let n_features = self.rows.dim().1;
         // Few at a time, since they take more room before than after.
         for some in blocks.chunks((HELD / (self.rows.block_rows() * n_features)).max(1)) {
-            out.extend(reducer.transform_view(self.rows.load(some)?.view()).iter());
+            out.extend(reducer.transform_features(self.rows.load(some)?.view()).iter());
         }
         Ok(())
     }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn params(algorithm: Algorithm, n_clusters: NClusters) -> FitParams {
-        let reduction = Reduction::Linear(crate::reduce::Method::Pca, 2);
+        let reduction = Reduction::To(crate::reduce::Method::Pca, 2);
         FitParams { reduction, n_clusters, algorithm, seed: 3, device: Device::default() }
     }
 

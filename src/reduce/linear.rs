@@ -1,7 +1,8 @@
 //! PCA and truncated SVD: parameters and the fitted map.
 
-use super::subspace;
-use super::{Method, ReduceError};
+use super::features::times;
+use super::{Method, ReduceError, sparse, subspace};
+use crate::collection::Features;
 use crate::device::Device;
 use crate::distance::{dot, product};
 use crate::progress::{Reporter, Silent};
@@ -53,8 +54,13 @@ impl LinearParams {
         Self::new(Method::Svd, n_components)
     }
 
-    /// Either of them.
-    pub fn new(method: Method, n_components: usize) -> Self {
+    /// Whitening to `n_components`, at most min(n_samples, n_features): PCA, then each component divided by the standard
+    /// deviation along it. A component without variance becomes 0.
+    pub fn whiten(n_components: usize) -> Self {
+        Self::new(Method::Whiten, n_components)
+    }
+
+    pub(super) fn new(method: Method, n_components: usize) -> Self {
         Self(LinearValidParams { method, n_components, seed: 0, device: Device::Cpu })
     }
 
@@ -89,25 +95,39 @@ impl LinearValidParams {
     /// # Errors
     /// More components than rows or features, values that are not finite, a failing device, or an interruption.
     pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<LinearReducer, ReduceError> {
-        let (n_samples, n_features) = x.dim();
-        if self.n_components > n_samples.min(n_features) {
-            return Err(ReduceError::TooMany { n_components: self.n_components, n_samples, n_features });
+        self.fit_features(&x.into(), reporter)
+    }
+
+    /// Fits rows dense or sparse, shape (n_samples, n_features). Sparse rows are never made dense, and always take the
+    /// range finder; PCA takes their mean into account without subtracting it.
+    ///
+    /// # Errors
+    /// As [`fit_rows`](Self::fit_rows).
+    pub fn fit_features(&self, x: &Features<'_>, reporter: &dyn Reporter) -> Result<LinearReducer, ReduceError> {
+        let ((n_samples, n_features), n_components) = (x.dim(), self.n_components);
+        let most = n_samples.min(n_features);
+        if n_components > most {
+            return Err(ReduceError::TooMany { n_components, n_samples, n_features, most });
         }
-        let centred = self.method == Method::Pca;
-        let leading = subspace::leading(x, centred, self.n_components, self.seed, &self.device, reporter)?;
+        let centred = self.method != Method::Svd;
+        let leading = match x {
+            Features::Dense(x) => {
+                subspace::leading(x.view(), centred, n_components, self.seed, &self.device, reporter)?
+            }
+            Features::Sparse(x) => sparse::leading(x, centred, n_components, self.seed, reporter)?,
+        };
         let moments = leading.moments;
         let mean = centred.then(|| moments.means.iter().map(|&m| m as f32).collect());
         let components = leading.vectors.mapv(|v| v as f32);
         // scikit-learn's conventions: n - 1 for PCA, the variance of the scores over n for SVD.
         let n = n_samples as f64;
-        let divisor = if self.method == Method::Pca { (n - 1.0).max(1.0) } else { n };
+        let divisor = if centred { (n - 1.0).max(1.0) } else { n };
         let total: f64 = moments.squares.iter().sum::<f64>() / divisor;
-        let variance: Vec<f64> = match self.method {
-            Method::Pca => leading.values.iter().map(|v| v / divisor).collect(),
-            Method::Svd => {
-                let centre = leading.vectors.dot(&Array1::from(moments.means));
-                leading.values.iter().zip(centre).map(|(v, c)| (v / n - c * c).max(0.0)).collect()
-            }
+        let variance: Vec<f64> = if centred {
+            leading.values.iter().map(|v| v / divisor).collect()
+        } else {
+            let centre = leading.vectors.dot(&Array1::from(moments.means));
+            leading.values.iter().zip(centre).map(|(v, c)| (v / n - c * c).max(0.0)).collect()
         };
         let ratio = variance.iter().map(|v| if total > 0.0 { v / total } else { 0.0 }).collect();
         Ok(LinearReducer { method: self.method, mean, components, variance, ratio })
@@ -151,13 +171,23 @@ impl LinearReducer {
     /// # Panics
     /// If the number of features is not the one of the fit.
     pub fn transform_view(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
-        let mut reduced = product(x, self.components.t());
+        self.transform_features(&x.into())
+    }
+
+    /// The same for rows dense or sparse; O(values that are not zero x c) for those.
+    ///
+    /// # Panics
+    /// If the number of features is not the one of the fit.
+    pub fn transform_features(&self, x: &Features<'_>) -> Array2<f32> {
+        let mut reduced = times(x, self.components.view());
         if let Some(mean) = &self.mean {
             // (x - mean) c = x c - mean c: no centred copy of x.
             let mean = mean.as_slice().expect("the mean is contiguous");
             let inner = |c: ArrayView1<'_, f32>| dot(c.as_slice().expect("components are contiguous"), mean) as f32;
-            let shift: Vec<f32> = self.components.outer_iter().map(inner).collect();
-            reduced.outer_iter_mut().for_each(|mut row| row.iter_mut().zip(&shift).for_each(|(v, s)| *v -= s));
+            reduced -= &self.components.outer_iter().map(inner).collect::<Array1<f32>>();
+        }
+        if self.method == Method::Whiten {
+            reduced *= &self.deviations().mapv(|d| if d > 0.0 { 1.0 / d } else { 0.0 });
         }
         reduced
     }
@@ -167,11 +197,20 @@ impl LinearReducer {
     /// # Panics
     /// If the number of components is not the one of the fit.
     pub fn inverse_transform(&self, reduced: ArrayView2<'_, f32>) -> Array2<f32> {
-        let mut x = product(reduced, self.components.view());
+        let mut x = match self.method {
+            Method::Whiten => product((&reduced * &self.deviations()).view(), self.components.view()),
+            _ => product(reduced, self.components.view()),
+        };
         if let Some(mean) = &self.mean {
-            x.outer_iter_mut().for_each(|mut row| row += mean);
+            x += mean;
         }
         x
+    }
+
+    /// Standard deviation along each component; 0 where it is nothing but rounding.
+    fn deviations(&self) -> Array1<f32> {
+        let least = 1e-10 * self.variance.first().copied().unwrap_or(0.0);
+        self.variance.iter().map(|&v| if v > least { v.sqrt() as f32 } else { 0.0 }).collect()
     }
 }
 

@@ -1,26 +1,83 @@
-//! Fewer features: principal components and truncated singular vectors, both linear maps with an inverse.
+//! Fewer features: linear maps (principal components, truncated singular vectors, whitening, random projection) and maps
+//! through a kernel (kernel PCA, diffusion map). All take new rows; the first three have an inverse.
 //!
 //! The parameter types implement linfa's [`ParamGuard`](linfa::ParamGuard) and [`Fit`](linfa::traits::Fit), the fitted
-//! [`LinearReducer`] its [`Transformer`](linfa::traits::Transformer).
+//! [`LinearReducer`] and [`Reducer`] its [`Transformer`](linfa::traits::Transformer).
 
+mod diffusion;
+mod features;
+mod kernel_pca;
+mod landmarks;
 mod linear;
 mod moments;
+mod random;
+mod reducer;
+mod saved;
+mod sparse;
 mod subspace;
 
+pub use diffusion::DiffusionMap;
+pub use kernel_pca::KernelPca;
 pub use linear::{LinearParams, LinearReducer, LinearValidParams};
+pub use random::{RandomProjection, johnson_lindenstrauss};
+pub use reducer::{Reducer, ReducerParams, ReducerValidParams};
+pub use saved::Saved;
 pub(crate) use subspace::rough_basis;
 
 use crate::device::DeviceError;
 use crate::progress::Interrupted;
 
-/// Which linear reduction.
+/// The reductions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// Principal components: features centred first.
+    /// Principal components: features centred first. The first choice. Not for features of different units (scale them
+    /// first), nor where what tells clusters apart has little variance.
     Pca,
-    /// Truncated singular value decomposition: not centred, so that zeros stay zeros.
+    /// Truncated singular value decomposition: not centred, so that zeros stay zeros. Not where the mean is large beside
+    /// the spread: it takes the first component.
     Svd,
+    /// PCA, and each component divided by the standard deviation along it. Not for many components: the last ones are
+    /// mostly noise, and get the weight of the first.
+    Whiten,
+    /// PCA in the feature space of the Gaussian kernel, of all rows up to 10,000, else from 1,000 of them as landmarks
+    /// (Nystrom). Memory 4 n^2 bytes up to 10,000 rows (400 MB), else that of the landmarks and some 50 MB. Not where
+    /// clusters are as good by PCA, which is a hundred times faster and has a way back.
+    KernelPca,
+    /// Gaussian random projection, which knows nothing of the data and keeps distances
+    /// ([`johnson_lindenstrauss`]). Not for fewer than some hundred components, where PCA keeps far more.
+    Random,
+    /// Diffusion map (Coifman, Lafon 2006): coordinates by how a random walk between near rows spreads. Landmarks and
+    /// memory as for kernel PCA. For curved shapes; not for round clusters, nor where rows lie apart from all others,
+    /// which take a component each.
+    Diffusion,
+}
+
+impl Method {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pca => "pca",
+            Self::Svd => "svd",
+            Self::Whiten => "whiten",
+            Self::KernelPca => "kernel-pca",
+            Self::Random => "random",
+            Self::Diffusion => "diffusion",
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Pca, Self::Svd, Self::Whiten, Self::KernelPca, Self::Random, Self::Diffusion];
+
+    /// Most components that rows of this shape can have.
+    pub fn most_components(self, n_samples: usize, n_features: usize) -> usize {
+        match self {
+            Self::Pca | Self::Svd | Self::Whiten => n_samples.min(n_features),
+            Self::KernelPca => n_samples.min(landmarks::SOME),
+            Self::Diffusion => n_samples.min(landmarks::SOME).saturating_sub(1),
+            Self::Random => usize::MAX,
+        }
+    }
 }
 
 /// Why rows could not be reduced.
@@ -30,7 +87,7 @@ pub enum ReduceError {
     #[error("0 components: ask for at least 1")]
     NoComponents,
     /// More components than the data can have.
-    #[error("{n_components} components of {n_samples} images with {n_features} features: ask for at most {}", n_samples.min(n_features))]
+    #[error("{n_components} components of {n_samples} images with {n_features} features: ask for at most {most}")]
     TooMany {
         /// Asked for.
         n_components: usize,
@@ -38,6 +95,14 @@ pub enum ReduceError {
         n_samples: usize,
         /// Columns.
         n_features: usize,
+        /// As many as there can be.
+        most: usize,
+    },
+    /// A kernel without a width.
+    #[error("gamma is {gamma}: it must be a number above 0")]
+    Gamma {
+        /// As given.
+        gamma: f64,
     },
     /// NaN or infinite input.
     #[error("row {row} holds a value that is not finite")]

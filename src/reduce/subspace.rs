@@ -37,9 +37,9 @@ pub(super) struct Effort {
 }
 
 /// X'X at hand, in f64: to convergence.
-const BY_GRAM: Effort = Effort { products: 500, tolerance: 1e-5, growth: 1e12 };
+pub(super) const BY_GRAM: Effort = Effort { products: 500, tolerance: 1e-5, growth: 1e12 };
 /// Passes over X, in f32: the error of an eigenvalue is about the square of the tolerance.
-pub(super) const BY_PASSES: Effort = Effort { products: 12, tolerance: 1e-3, growth: 1e4 };
+pub(super) const BY_PASSES: Effort = Effort { products: 12, tolerance: 1e-3, growth: 1e7 };
 
 /// The data, centred on the fly.
 pub(super) struct Rows<'a> {
@@ -123,7 +123,8 @@ pub(super) fn leading(
     } else {
         iterate(|q| rows.gram_times(q, reporter), start(d, width, seed), count, &BY_PASSES, reporter)?
     };
-    Ok(take(found, count, moments))
+    let (values, vectors) = leading_of(found, count);
+    Ok(Leading { vectors, values, moments })
 }
 
 /// Number of directions that are iterated for `count` wanted ones.
@@ -229,7 +230,7 @@ fn inner(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
 }
 
 /// The first `count` eigenvectors, with their sign fixed.
-fn take((values, vectors): (Array1<f64>, Array2<f64>), count: usize, moments: Moments) -> Leading {
+pub(super) fn leading_of((values, vectors): (Array1<f64>, Array2<f64>), count: usize) -> (Vec<f64>, Array2<f64>) {
     let mut vectors = vectors.slice_axis(Axis(0), (..count).into()).as_standard_layout().into_owned();
     for mut vector in vectors.outer_iter_mut() {
         let largest = vector.iter().fold(0.0, |m: f64, &v| if v.abs() > m.abs() { v } else { m });
@@ -237,7 +238,7 @@ fn take((values, vectors): (Array1<f64>, Array2<f64>), count: usize, moments: Mo
             vector.mapv_inplace(|v| -v);
         }
     }
-    Leading { vectors, values: values.iter().take(count).map(|v| v.max(0.0)).collect(), moments }
+    (values.iter().take(count).map(|v| v.max(0.0)).collect(), vectors)
 }
 
 /// Gram-Schmidt by blocks of rows, twice over for orthogonality to the last bit; a row that depends on the ones before it

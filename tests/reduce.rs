@@ -1,0 +1,239 @@
+//! Every reducer: what all promise, and figures against scikit-learn and numpy (tests/data/reduce.py is the recipe).
+
+use alike::collection::{Csr, Features};
+use alike::progress::Silent;
+use alike::reduce::{Method, ReduceError, Reducer, ReducerParams};
+use linfa::ParamGuard;
+use ndarray::{Array2, ArrayView2, Axis, Slice, concatenate};
+use serde_json::Value;
+
+fn fit<'a>(x: impl Into<Features<'a>>, method: Method, n: usize) -> Result<Reducer, ReduceError> {
+    ReducerParams::new(method, n).check().and_then(|params| params.fit_features(x, &Silent))
+}
+
+/// The rows of the recipe.
+fn rows() -> Array2<f32> {
+    Array2::from_shape_fn((160, 12), |(i, j)| {
+        (((i * 37 + j * 101 + i * j * 7) % 211) as f64 / 211.0 * 10.0 / (j + 1) as f64 + 3.0) as f32
+    })
+}
+
+/// The same with most values blanked.
+fn ink() -> Array2<f32> {
+    let mut x = rows();
+    x.indexed_iter_mut().filter(|((i, j), _)| (i * 31 + j * 17 + i * j) % 29 >= 6).for_each(|(_, v)| *v = 0.0);
+    x
+}
+
+fn sparse(x: ArrayView2<'_, f32>) -> Csr {
+    let (mut indptr, mut indices, mut data) = (vec![0], Vec::new(), Vec::new());
+    for row in x.outer_iter() {
+        for (j, &value) in row.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+            indices.push(j as u32);
+            data.push(value);
+        }
+        indptr.push(indices.len());
+    }
+    Csr::new(x.dim(), indptr, indices, data)
+}
+
+fn part(x: &Array2<f32>, rows: std::ops::Range<usize>) -> ArrayView2<'_, f32> {
+    x.slice_axis(Axis(0), Slice::from(rows))
+}
+
+/// Largest difference, each column with the sign that suits it, as a share of the largest value expected.
+fn off(found: &Array2<f32>, expected: &Array2<f32>) -> f32 {
+    assert_eq!(found.dim(), expected.dim());
+    let largest = expected.iter().fold(0.0, |m: f32, v| m.max(v.abs()));
+    let columns = found.axis_iter(Axis(1)).zip(expected.axis_iter(Axis(1)));
+    let off = columns.map(|(f, e)| {
+        let sign = if f.dot(&e) < 0.0 { -1.0 } else { 1.0 };
+        f.iter().zip(e).map(|(f, e)| (sign * f - e).abs()).fold(0.0, f32::max)
+    });
+    off.fold(0.0, f32::max) / largest
+}
+
+#[test]
+fn figures_are_those_of_scikit_learn_and_numpy() {
+    let expected: Value = serde_json::from_str(include_str!("data/reduce.json")).unwrap();
+    let csr = sparse(part(&ink(), 0..150));
+    let whole = rows();
+    let dense = || Features::from(part(&whole, 0..150));
+    let cases = [
+        ("pca", Method::Pca, dense()),
+        ("whiten", Method::Whiten, dense()),
+        ("svd", Method::Svd, dense()),
+        ("sparse pca", Method::Pca, Features::from(&csr)),
+        ("sparse svd", Method::Svd, Features::from(&csr)),
+        ("kernel-pca", Method::KernelPca, dense()),
+        ("diffusion", Method::Diffusion, dense()),
+    ];
+    for (name, method, x) in cases {
+        let expected = &expected[name];
+        let matrix = |key: &str| -> Array2<f32> {
+            let rows: Vec<Vec<f32>> = serde_json::from_value(expected[key].clone()).unwrap();
+            Array2::from_shape_vec((rows.len(), 4), rows.concat()).unwrap()
+        };
+        let reducer = fit(&x, method, 4).unwrap();
+        let fitted = reducer.transform_features(&x).select(Axis(0), &(0..150).step_by(15).collect::<Vec<_>>());
+        let new = match &x {
+            Features::Dense(_) => part(&whole, 150..160).to_owned(),
+            Features::Sparse(_) => part(&ink(), 150..160).to_owned(),
+        };
+        // One sign for a component, whichever rows it is of.
+        let found = concatenate![Axis(0), fitted, reducer.transform_features(new.view())];
+        let off = off(&found, &concatenate![Axis(0), matrix("fit"), matrix("new")]);
+        assert!(off < 1e-3, "{name}: {off}");
+        if let Some(ratio) = reducer.explained_variance_ratio() {
+            let figures: Vec<f64> = serde_json::from_value(expected["figures"].clone()).unwrap();
+            // Of kernel PCA scikit-learn tells the eigenvalues.
+            let scale = if method == Method::KernelPca { figures[0] / ratio[0] } else { 1.0 };
+            for (ours, theirs) in ratio.iter().zip(figures) {
+                assert!((ours * scale - theirs).abs() < 1e-4 * theirs, "{name}: {ours} {theirs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_reducer_keeps_its_promises() {
+    let x = rows();
+    for method in Method::ALL {
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let reducer = fit(x.view(), method, 3).unwrap();
+                let reduced = reducer.transform_features(x.view());
+                (reducer, reduced)
+            })
+        };
+        let (reducer, reduced) = on(1);
+        assert_eq!((reducer.method(), reducer.n_features(), reducer.n_components()), (method, 12, 3));
+        assert_eq!(reduced.dim(), (160, 3));
+        for threads in [2, 4, 8] {
+            assert!((&reducer, &reduced) == (&on(threads).0, &on(threads).1), "{method:?}: threads change the result");
+        }
+        for i in [0, 77, 159] {
+            let alone = reducer.transform_features(part(&x, i..i + 1));
+            assert_eq!(alone.row(0), reduced.row(i), "{method:?}: alone as among others");
+        }
+        assert_eq!(reducer.transform_features(part(&x, 0..0)).dim(), (0, 3));
+        let back = reducer.inverse_transform(reduced.view());
+        assert_eq!(back.is_some(), matches!(method, Method::Pca | Method::Svd | Method::Whiten));
+        assert!(back.is_none_or(|back| back.dim() == x.dim()));
+    }
+}
+
+#[test]
+fn sparse_rows_get_what_dense_ones_get() {
+    let dense = Array2::from_shape_fn((400, 300), |(i, j)| {
+        let ink = (i * 31 + j * 17 + i * j) % 29 < 3;
+        if ink { 1.0 + ((i % 7 + j % 5) as f32) / 4.0 + (i % 3 * (j % 11)) as f32 } else { 0.0 }
+    });
+    let csr = sparse(dense.view());
+    for method in Method::ALL {
+        let (ours, theirs) = (fit(&csr, method, 3).unwrap(), fit(dense.view(), method, 3).unwrap());
+        let off = off(&ours.transform_features(&csr), &theirs.transform_features(dense.view()));
+        assert!(off < 2e-3, "{method:?}: {off}");
+        let (ratio, expected) = (ours.explained_variance_ratio(), theirs.explained_variance_ratio());
+        for (a, b) in ratio.into_iter().flatten().zip(expected.into_iter().flatten()) {
+            assert!((a - b).abs() < 1e-4 * b, "{method:?}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn little_or_dull_data_is_reduced_or_refused() {
+    let x = rows();
+    let flat = Array2::from_elem((20, 5), 2.5f32);
+    let mut half = part(&x, 0..40).to_owned();
+    half.slice_axis_mut(Axis(1), Slice::from(0..6)).fill(7.0);
+    for method in Method::ALL {
+        let one = fit(part(&x, 0..1), method, 1);
+        match method {
+            Method::Diffusion => assert!(matches!(one, Err(ReduceError::TooMany { most: 0, .. }))),
+            _ => assert!(one.unwrap().transform_features(x.view()).iter().all(|v| v.is_finite()), "{method:?}"),
+        }
+        for (x, n) in [(flat.view(), 2), (half.view(), 3)] {
+            let reduced = fit(x, method, n).unwrap().transform_features(x);
+            assert!(reduced.iter().all(|v| v.is_finite()), "{method:?}");
+            if x == flat && !matches!(method, Method::Svd | Method::Random) {
+                assert!(reduced.iter().all(|v| v.abs() < 1e-3), "{method:?}: {reduced}");
+            }
+        }
+        let mut broken = x.clone();
+        broken[[7, 3]] = f32::NAN;
+        assert!(matches!(fit(broken.view(), method, 2), Err(ReduceError::NotFinite { row: 7 })), "{method:?}");
+        assert!(matches!(fit(&sparse(broken.view()), method, 2), Err(ReduceError::NotFinite { row: 7 })), "{method:?}");
+        assert!(matches!(fit(x.view(), method, 0), Err(ReduceError::NoComponents)));
+        if method != Method::Random {
+            assert!(matches!(fit(part(&x, 0..5), method, 6), Err(ReduceError::TooMany { .. })), "{method:?}");
+            assert!(matches!(fit(x.view(), method, 161), Err(ReduceError::TooMany { .. })), "{method:?}");
+        }
+        assert!(fit(Array2::zeros((0, 3)).view(), method, 1).is_err());
+    }
+    let gamma = ReducerParams::new(Method::KernelPca, 2).gamma(0.0).check();
+    assert!(matches!(gamma, Err(ReduceError::Gamma { .. })));
+    for method in [Method::Pca, Method::Svd, Method::Whiten] {
+        let vast = x.mapv(|v| v * 1e18);
+        assert!(matches!(fit(vast.view(), method, 2), Err(ReduceError::TooLarge { row: 0 })), "{method:?}");
+    }
+}
+
+#[test]
+fn whitened_rows_have_unit_variance_and_a_way_back() {
+    let x = rows();
+    let reducer = fit(x.view(), Method::Whiten, 12).unwrap();
+    let white = reducer.transform_features(x.view());
+    let covariance = white.t().dot(&white) / 159.0;
+    assert!(
+        covariance.indexed_iter().all(|((i, j), v)| (v - f32::from(u8::from(i == j))).abs() < 1e-2),
+        "{covariance}"
+    );
+    let back = reducer.inverse_transform(white.view()).unwrap();
+    assert!(back.iter().zip(&x).all(|(a, b)| (a - b).abs() < 1e-3));
+}
+
+#[test]
+fn far_from_zero_digits_are_kept() {
+    let x = rows();
+    let far = &x + 1e4;
+    for method in [Method::Pca, Method::Whiten, Method::KernelPca, Method::Diffusion] {
+        let near = fit(x.view(), method, 3).unwrap().transform_features(x.view());
+        let off = off(&fit(far.view(), method, 3).unwrap().transform_features(far.view()), &near);
+        assert!(off < 1e-2, "{method:?}: {off}");
+    }
+}
+
+#[test]
+fn random_projections_keep_distances_and_follow_the_seed() {
+    let x = Array2::from_shape_fn((30, 400), |(i, j)| ((i * 37 + j * 101 + i * j * 7) % 211) as f32 / 211.0);
+    let by = |seed| {
+        let params = ReducerParams::new(Method::Random, 300).seed(seed).check().unwrap();
+        params.fit_features(x.view(), &Silent).unwrap().transform_features(x.view())
+    };
+    let reduced = by(0);
+    assert_eq!(reduced, by(0));
+    assert_ne!(reduced, by(1));
+    let squared = |x: &Array2<f32>, i: usize, j: usize| (&x.row(i) - &x.row(j)).mapv(|v| v * v).sum();
+    for i in 0..30 {
+        for j in 0..i {
+            let ratio = squared(&reduced, i, j) / squared(&x, i, j);
+            assert!((0.6..1.4).contains(&ratio), "{ratio}");
+        }
+    }
+}
+
+#[test]
+fn landmarks_stand_for_many_rows() {
+    // Copies of some rows are spread as the rows are, and landmarks meet every one of them.
+    let some = part(&rows(), 0..60).to_owned();
+    let many = some.select(Axis(0), &(0..10_200).map(|i| i % 60).collect::<Vec<_>>());
+    let expected = fit(some.view(), Method::KernelPca, 3).unwrap().transform_features(some.view());
+    let reducer = fit(many.view(), Method::KernelPca, 3).unwrap();
+    let off = off(&reducer.transform_features(some.view()), &expected);
+    assert!(off < 1e-2, "{off}");
+    let reduced = fit(many.view(), Method::Diffusion, 3).unwrap().transform_features(many.view());
+    assert_eq!(reduced.row(3), reduced.row(63), "equal rows are equal");
+    assert!(reduced.iter().all(|v| v.is_finite()));
+}
