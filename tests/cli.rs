@@ -209,6 +209,58 @@ fn features_labels_and_scores_travel_through_files() {
 }
 
 #[test]
+fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
+    let desk = Desk::new(12);
+    for (algorithm, more) in [
+        ("kmeans", &["-k", "4"][..]),
+        ("spherical", &["-k", "4"]),
+        ("minibatch", &["-k", "4", "--batch", "16"]),
+        ("bisecting", &["-k", "4", "--split", "size"]),
+        ("hierarchical", &["--levels", "12,4"]),
+        ("mixture", &["-k", "3", "--reduce", "pca:3"]),
+        ("dbscan", &["--min-points", "3", "--reduce", "pca:6"]),
+    ] {
+        let (labels, model) = (format!("{algorithm}.csv"), format!("{algorithm}.alike"));
+        let command = ["cluster", "in", "--out", &labels, "--save", &model, "--algorithm", algorithm];
+        let found = desk.json(0, &[&command, more].concat());
+        assert!(found["n_clusters"].as_u64().unwrap() >= 1, "{algorithm}");
+        assert_eq!(found["inertia"].is_null(), ["mixture", "dbscan"].contains(&algorithm), "{algorithm}");
+        let mut table = csv::Reader::from_path(desk.path(&labels)).unwrap();
+        let columns = if algorithm == "hierarchical" { &["id", "cluster", "level-1"][..] } else { &["id", "cluster"] };
+        assert_eq!(table.headers().unwrap(), columns);
+        let clusters: Vec<Option<u64>> = table.records().map(|row| row.unwrap()[1].parse().ok()).collect();
+        let assigned = desk.json(0, &["assign", &model, "in"]);
+        let again: Vec<Option<u64>> =
+            assigned["images"].as_array().unwrap().iter().map(|image| image["cluster"].as_u64()).collect();
+        assert_eq!(again, clusters, "{algorithm}");
+    }
+    let noise =
+        desk.json(0, &["sort", "in", "--out", "out", "--algorithm", "dbscan", "--eps", "0.5", "--reduce", "pca:6"]);
+    assert_eq!(desk.path("out/unclustered").is_dir(), noise["noise"].as_u64().unwrap() > 0);
+    let warned = desk.error(0, &["cluster", "in", "--out", "l.csv", "--algorithm", "dbscan", "-k", "5"]);
+    assert!(warned.contains("5 is passed over"), "{warned}");
+    let refused = desk.error(2, &["cluster", "in", "--out", "l.csv", "--levels", "9,3"]);
+    assert!(refused.contains("--algorithm hierarchical"), "{refused}");
+}
+
+#[test]
+fn embeddings_are_clustered_in_blocks_with_scores_and_a_model() {
+    let desk = Desk::new(1);
+    assert!(desk.alike(&["synth", "blobs", "--out", "e.npy", "-n", "12000", "--classes", "3"]).status.success());
+    let command = ["cluster", "e.npy", "--out", "l.csv", "--save", "m.alike", "--truth", "e.labels.csv", "-k", "3"];
+    let found = desk.json(0, &[&command[..], &["--algorithm", "minibatch"]].concat());
+    let whole = desk.json(0, &[&command[..], &["--algorithm", "kmeans"]].concat());
+    let of = |found: &Value, path: &str| found.pointer(path).unwrap().as_f64().unwrap();
+    assert!(of(&found, "/scores/ari") > of(&whole, "/scores/ari") - 0.02);
+    assert!(of(&found, "/inertia") < 1.02 * of(&whole, "/inertia"));
+    assert!((of(&found, "/scores/silhouette") - of(&whole, "/scores/silhouette")).abs() < 0.02);
+    assert_eq!(of(&found, "/score_sample/n_samples"), 10_000.0);
+    assert_eq!(found["seconds"].as_object().unwrap().len(), 4);
+    let labels = fs::read_to_string(desk.path("l.csv")).unwrap();
+    assert_eq!(labels.lines().count(), 12_001);
+}
+
+#[test]
 fn a_table_brings_its_labels_and_other_columns() {
     let desk = Desk::new(4);
     let rows: String = snapshot(&desk.path("in"))

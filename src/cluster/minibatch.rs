@@ -27,7 +27,8 @@ const PATIENCE_PER_CLUSTER: usize = 10;
 /// of the busiest one starts anew at a row of the batch that fits badly.
 ///
 /// **Stops** when the batches' mean squared distance to the centroids, averaged with weights that fade by a share of
-/// 2 batch / (n + 1) a batch, has found no new least for `patience` batches; at the latest after `max_epochs` passes.
+/// 2 batch / (n + 1) a batch, has found no new least for `patience` batches, counted from half a pass on; at the latest
+/// after `max_epochs` passes.
 ///
 /// For more rows than fit in memory, or when a few percent of inertia matter less than time; else
 /// [`KMeansParams`] is the better and hardly slower. O(k d) a row seen.
@@ -278,7 +279,9 @@ impl Trend {
         if self.n_batches > 1 {
             let average = self.average.map_or(misfit, |average| average + self.share * (misfit - average));
             self.average = Some(average);
-            self.stalled = if average < self.least { 0 } else { self.stalled + 1 };
+            // A lucky batch means little before the average has seen some.
+            let early = (self.n_batches as f64) * self.share < 1.0;
+            self.stalled = if early || average < self.least { 0 } else { self.stalled + 1 };
             self.least = self.least.min(average);
         }
         self.stalled

@@ -24,7 +24,7 @@ pub struct EmbeddingsFile {
 
 enum Rows {
     Npy { file: File, values: u64, float: Float },
-    Parquet(parquet::Cursor),
+    Parquet(Box<parquet::Cursor>),
     Memory(Features<'static>),
 }
 
@@ -47,7 +47,7 @@ impl EmbeddingsFile {
             Some(Format::Parquet) => {
                 let opened = catch_unwind(|| parquet::Cursor::open(file, len)).unwrap_or_else(|_| Err(DAMAGED.into()));
                 match opened.map_err(invalid)? {
-                    Some((cursor, dim, ids)) => (Rows::Parquet(cursor), dim, ids),
+                    Some((cursor, dim, ids)) => (Rows::Parquet(Box::new(cursor)), dim, ids),
                     None => return Self::whole(path),
                 }
             }
