@@ -261,6 +261,25 @@ fn embeddings_are_clustered_in_blocks_with_scores_and_a_model() {
 }
 
 #[test]
+fn every_reducer_serves_images_and_new_ones() {
+    let desk = Desk::new(10);
+    desk.json(0, &["embed", "in", "--out", "f.npy", "--model", "pixels"]);
+    for reducer in ["pca:5", "svd:5", "whiten:5", "kernel-pca:5", "random:20", "diffusion:4", "none"] {
+        let args = ["cluster", "f.npy", "--out", "l.csv", "-k", "4", "--reduce", reducer, "--save", "m.alike"];
+        assert_eq!(desk.json(0, &args)["n_clusters"], 4, "{reducer}");
+        let clusters = |args: &[&str], column: usize, file: &str| -> Vec<String> {
+            desk.json(0, args);
+            let table = fs::read_to_string(desk.path(file)).unwrap();
+            table.lines().skip(1).map(|line| line.split(',').nth(column).unwrap().to_owned()).collect()
+        };
+        let assigned = clusters(&["assign", "m.alike", "f.npy", "--out", "a.csv"], 2, "a.csv");
+        assert_eq!(assigned, clusters(&args, 1, "l.csv"), "{reducer}");
+    }
+    assert!(desk.error(2, &["cluster", "f.npy", "--out", "l.csv", "--reduce", "pca"]).contains("kernel-pca:N"));
+    assert!(desk.error(2, &["cluster", "f.npy", "--out", "l.csv", "--reduce", "whiten:0"]).contains("whiten:50"));
+}
+
+#[test]
 fn a_table_brings_its_labels_and_other_columns() {
     let desk = Desk::new(4);
     let rows: String = snapshot(&desk.path("in"))

@@ -114,8 +114,8 @@ impl<F: Element> Bundles<F> {
                 next[b] = push(places, values, next[b], place, fours[b]);
             }
         }
-        for b in 0..N {
-            self.kept[b] = next[b] - b * panel.len();
+        for (b, (kept, next)) in self.kept.iter_mut().zip(next).enumerate() {
+            *kept = next - b * panel.len();
         }
     }
 
@@ -183,8 +183,8 @@ impl<F: Element, T: From<F> + std::ops::AddAssign> WithSimd for Multiply<'_, F, 
 }
 
 impl<F: Element, T> Multiply<'_, F, T> {
-    // Plain loops: products that an iterator hands out don't stay in registers.
-    #[allow(clippy::needless_range_loop)]
+    // Plain loops: products that an iterator hands out, or that are copied as a slice, don't stay in registers.
+    #[allow(clippy::needless_range_loop, clippy::manual_memcpy)]
     #[inline(always)]
     fn step<S: Simd, const N: usize>(&self, simd: S, first: usize, products: &mut [[F; PANEL]; BUNDLE]) {
         let mut sums = [[F::splat(simd, F::zero()); N]; BUNDLE];

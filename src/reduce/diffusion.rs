@@ -1,6 +1,6 @@
 //! Diffusion maps, with an extension to new rows.
 
-use super::landmarks::{BLOCK, Landmarks};
+use super::landmarks::{BLOCK, Landmarks, symmetric_times};
 use super::subspace::{self, Effort};
 use super::{ReduceError, features};
 use crate::collection::Features;
@@ -65,7 +65,7 @@ impl DiffusionMap {
         } else {
             let times = |q: &Array2<f64>| {
                 let scaled = (q * &scale).mapv(|v| v as f32);
-                Ok(product(scaled.view(), kernel.view()).mapv(f64::from) * &scale)
+                Ok(symmetric_times(&kernel, &scaled) * &scale)
             };
             subspace::iterate(times, subspace::start(m, width, seed), count + 1, &EFFORT, reporter)?
         };

@@ -1,6 +1,6 @@
 //! Kernel PCA with the Gaussian kernel, exact or from landmarks.
 
-use super::landmarks::{BLOCK, Landmarks};
+use super::landmarks::{BLOCK, Landmarks, symmetric_times};
 use super::subspace::{self, Effort};
 use super::{ReduceError, features};
 use crate::collection::Features;
@@ -66,7 +66,7 @@ impl KernelPca {
                     q
                 };
                 let q = centred(q.clone()).mapv(|v| v as f32);
-                Ok(centred(product(q.view(), kernel.view()).mapv(f64::from)))
+                Ok(centred(symmetric_times(&kernel, &q)))
             };
             subspace::iterate(times, subspace::start(n, width, seed), count, &EFFORT, reporter)?
         };

@@ -3,7 +3,7 @@
 use super::ReduceError;
 use super::features::{check_finite, squared_norms, times};
 use crate::collection::Features;
-use crate::distance::dot;
+use crate::distance::{dot, product};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use rand::SeedableRng;
 use rand::seq::index;
@@ -65,18 +65,18 @@ impl Landmarks {
     /// The squared distances from rows, shape (n, n_landmarks).
     pub fn squared_distances(&self, x: &Features<'_>) -> Array2<f32> {
         match x {
-            Features::Dense(x) => self.from_centred(&(x - &self.centre).into(), None),
-            Features::Sparse(_) => self.from_centred(x, Some(&self.centre)),
+            Features::Dense(x) => self.centred_distances(&(x - &self.centre).into(), None),
+            Features::Sparse(_) => self.centred_distances(x, Some(&self.centre)),
         }
     }
 
     /// Those between the landmarks.
     pub fn own_squared_distances(&self) -> Array2<f32> {
-        self.from_centred(&self.rows.view().into(), None)
+        self.centred_distances(&self.rows.view().into(), None)
     }
 
     /// From rows that are less the centre already, or less the one given.
-    fn from_centred(&self, x: &Features<'_>, centre: Option<&Array1<f32>>) -> Array2<f32> {
+    fn centred_distances(&self, x: &Features<'_>, centre: Option<&Array1<f32>>) -> Array2<f32> {
         let mut norms = squared_norms(x);
         let mut offsets = vec![0.0; self.len()];
         if let Some(centre) = centre {
@@ -112,6 +112,11 @@ impl Landmarks {
         kernel.par_mapv_inplace(|squared| (-self.gamma * f64::from(squared)).exp() as f32);
         kernel
     }
+}
+
+/// Rows times a large symmetric matrix, of which no copy is made.
+pub(super) fn symmetric_times(matrix: &Array2<f32>, rows: &Array2<f32>) -> Array2<f64> {
+    product(matrix.view(), rows.t()).t().as_standard_layout().mapv(f64::from)
 }
 
 fn contiguous<'a>(row: ArrayView1<'a, f32>) -> &'a [f32] {

@@ -14,10 +14,10 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
 /// Parameters of a linear reduction, not checked yet.
 ///
 /// The covariance (for SVD: X'X) is formed in one pass, without a centred copy of the rows, where that is cheaper than
-/// twelve passes of a randomised range finder (Halko, Martinsson, Tropp 2011): always up to 256 features, never beyond
-/// 4,096, and between if d (n + 100 w) <= 48 n w, with w = c + max(10, c / 4) directions for c components. Its leading
+/// seven passes of a randomised range finder (Halko, Martinsson, Tropp 2011): always up to 256 features, never beyond
+/// 4,096, and between if d (n + 100 w) <= 28 n w, with w = c + max(10, c / 4) directions for c components. Its leading
 /// eigenvectors are found by Chebyshev-accelerated subspace iteration to convergence; the range finder stops when their
-/// residuals are below 1e-3 of their eigenvalues, or after twelve passes. Cost O(n d^2) / 2 or O(n d w) a pass, less
+/// residuals are below 1e-3 of their eigenvalues, or after seven passes. Cost O(n d^2) / 2 or O(n d w) a pass, less
 /// where features are often zero; memory beyond the input d^2 f64, or a few blocks of 16 MB and d w f64.
 ///
 /// ```

@@ -42,7 +42,7 @@ pub enum Method {
     Whiten,
     /// PCA in the feature space of the Gaussian kernel, of all rows up to 10,000, else from 1,000 of them as landmarks
     /// (Nystrom). Memory 4 n^2 bytes up to 10,000 rows (400 MB), else that of the landmarks and some 50 MB. Not where
-    /// clusters are as good by PCA, which is a hundred times faster and has a way back.
+    /// clusters are as good by PCA, which is far faster and has a way back.
     KernelPca,
     /// Gaussian random projection, which knows nothing of the data and keeps distances
     /// ([`johnson_lindenstrauss`]). Not for fewer than some hundred components, where PCA keeps far more.

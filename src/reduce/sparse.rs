@@ -8,10 +8,13 @@ use crate::collection::{Csr, sparse_row};
 use crate::distance::sparse::{PANEL, Panels};
 use crate::progress::Reporter;
 use ndarray::{Array1, Array2, Axis};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Rows between two checks for an interruption, whose products are summed in f32.
 const BLOCK: usize = 8192;
+/// Features that all rows of a block pass before the next: their sums stay in the cache meanwhile.
+const FEATURES: usize = 8192;
 
 /// The `count` leading eigenvectors of X'X for sparse rows X, or of the same for centred rows. Every round passes over
 /// the rows once; memory beyond them some 5 w d f64 for w directions and d features.
@@ -68,14 +71,15 @@ fn gram_times(
         let parts = out.axis_chunks_iter_mut(Axis(0), PANEL).into_par_iter();
         let projections = projected.axis_chunks_iter(Axis(1), PANEL).into_par_iter();
         parts.zip(projections).zip(&mut sums).for_each(|((mut out, projected), sums)| {
-            for (row, projected) in rows.clone().zip(projected.outer_iter()) {
-                let mut factors = [0.0; PANEL];
-                factors.iter_mut().zip(projected).for_each(|(to, &value)| *to = value);
-                let (columns, values) = sparse_row(x, row);
-                pulp::Arch::new().dispatch(AddRow { columns, values, factors: &factors, sums });
+            let mut factors = vec![[0.0; PANEL]; rows.len()];
+            for (to, row) in factors.iter_mut().zip(projected.outer_iter()) {
+                to.iter_mut().zip(row).for_each(|(to, &value)| *to = value);
             }
-            for (c, mut out) in out.outer_iter_mut().enumerate() {
-                out.iter_mut().zip(&*sums).for_each(|(out, sums)| *out += f64::from(sums[c]));
+            pulp::Arch::new().dispatch(AddRows { x, first, factors: &factors, sums });
+            for (sums, mut out) in sums.chunks(64).zip(out.axis_chunks_iter_mut(Axis(1), 64)) {
+                for (c, mut out) in out.outer_iter_mut().enumerate() {
+                    out.iter_mut().zip(sums).for_each(|(out, sums)| *out += f64::from(sums[c]));
+                }
             }
             sums.fill([0.0; PANEL]);
         });
@@ -88,27 +92,39 @@ fn gram_times(
     Ok(out)
 }
 
-/// Adds to `sums` each value of a row times the factors.
-struct AddRow<'a> {
-    columns: &'a [u32],
-    values: &'a [f32],
-    factors: &'a [f32; PANEL],
+/// Adds to `sums`, by column, the values of rows of `x` from `first`, each times its row's factors.
+struct AddRows<'a> {
+    x: &'a Csr,
+    first: usize,
+    factors: &'a [[f32; PANEL]],
     sums: &'a mut [[f32; PANEL]],
 }
 
-impl pulp::WithSimd for AddRow<'_> {
+impl WithSimd for AddRows<'_> {
     type Output = ();
 
-    // Plain loops: closures and iterators would be compiled for the least machine.
-    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) {
-        let factors = *self.factors;
-        let values = &self.values[..self.columns.len()];
-        for i in 0..self.columns.len() {
-            let sums = &mut self.sums[self.columns[i] as usize];
-            for l in 0..PANEL {
-                sums[l] += values[i] * factors[l];
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, first, factors, sums } = self;
+        let mut starts = vec![0; factors.len()];
+        for limit in (FEATURES..sums.len() + FEATURES).step_by(FEATURES) {
+            for (i, factors) in factors.iter().enumerate() {
+                let factors = S::as_simd_f32s(factors).0;
+                let (columns, values) = sparse_row(x, first + i);
+                let (columns, values) = (&columns[starts[i]..], &values[starts[i]..]);
+                let mut at = 0;
+                for v in (0..factors.len()).step_by(2) {
+                    let (left, right) = (factors[v], factors[v + 1]);
+                    at = 0;
+                    while at < columns.len() && (columns[at] as usize) < limit {
+                        let value = simd.splat_f32s(values[at]);
+                        let sums = S::as_mut_simd_f32s(&mut sums[columns[at] as usize]).0;
+                        sums[v] = simd.mul_add_e_f32s(value, left, sums[v]);
+                        sums[v + 1] = simd.mul_add_e_f32s(value, right, sums[v + 1]);
+                        at += 1;
+                    }
+                }
+                starts[i] += at;
             }
         }
     }

@@ -37,9 +37,9 @@ pub(super) struct Effort {
 }
 
 /// X'X at hand, in f64: to convergence.
-pub(super) const BY_GRAM: Effort = Effort { products: 500, tolerance: 1e-5, growth: 1e12 };
+pub(super) const BY_GRAM: Effort = Effort { products: 500, tolerance: 1e-4, growth: 1e14 };
 /// Passes over X, in f32: the error of an eigenvalue is about the square of the tolerance.
-pub(super) const BY_PASSES: Effort = Effort { products: 12, tolerance: 1e-3, growth: 1e7 };
+pub(super) const BY_PASSES: Effort = Effort { products: 7, tolerance: 1e-3, growth: 1e7 };
 
 /// The data, centred on the fly.
 pub(super) struct Rows<'a> {
