@@ -36,23 +36,22 @@ pub(super) fn fit(
     settings: &KMeansValidParams,
     reporter: &dyn Reporter,
 ) -> Result<Clustering, ClusterError> {
-    if let Some(row) = x.outer_iter().position(|r| r.iter().any(|v| !v.is_finite())) {
-        return Err(ClusterError::NotFinite { row });
-    }
     let x = x.as_standard_layout();
     let x = x.view();
     let rows = Rows::new(&x, settings.metric);
+    if let Some(row) = rows.not_finite() {
+        return Err(ClusterError::NotFinite { row });
+    }
     if settings.n_clusters > rows.len() || rows.len() == 0 {
         return Err(ClusterError::TooFewSamples { n_clusters: settings.n_clusters, n_samples: rows.len() });
     }
-    let images = Images::new(&rows, reporter)?;
     let n_clusters = settings.n_clusters.min((0..rows.len()).filter(|&i| !rows.is_blank(i)).count());
     let n_restarts = if matches!(settings.init, Init::Given(_)) { 1 } else { settings.n_restarts };
     let mut best: Option<Run> = None;
     for restart in 0..n_restarts {
         let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
         rng.set_stream(restart as u64);
-        let run = iterate(&rows, &images, start(&rows, settings, n_clusters, &mut rng)?, settings, reporter)?;
+        let run = iterate(&rows, start(&rows, settings, n_clusters, &mut rng)?, settings, reporter)?;
         if best.as_ref().is_none_or(|b| run.inertia < b.inertia) {
             best = Some(run);
         }
@@ -93,7 +92,6 @@ pub(super) fn normalise(centroids: &mut Array2<f32>) {
 
 fn iterate(
     rows: &Rows<'_>,
-    images: &Images<'_>,
     mut centroids: Array2<f32>,
     settings: &KMeansValidParams,
     reporter: &dyn Reporter,
@@ -101,17 +99,21 @@ fn iterate(
     let mut bounds = Bounds::new(rows.len());
     let mut sums = Sums::new(centroids.dim());
     let mut work = Work::default();
-    let mut assign = |bounds: &mut Bounds, centroids: &Array2<f32>| {
-        let (moves, more) = Search::new(rows, images, centroids).update(bounds);
+    let mut images = Images::identity(rows);
+    let mut n_distances = 0;
+    let mut assign = |bounds: &mut Bounds, centroids: &Array2<f32>, counts: &[usize]| {
+        images.renew(centroids.view(), counts, n_distances, reporter)?;
+        let (moves, more) = Search::new(rows, &images, centroids).update(bounds);
         work += more;
-        moves
+        n_distances = more.distances;
+        Ok::<_, ClusterError>(moves)
     };
     let (mut n_iterations, mut converged) = (0, false);
     let enough = settings.tolerance * if settings.tolerance > 0.0 { mean_variance(rows) } else { 0.0 };
     while n_iterations < settings.max_iterations {
         reporter.check()?;
         n_iterations += 1;
-        let moves = assign(&mut bounds, &centroids);
+        let moves = assign(&mut bounds, &centroids, if n_iterations == 1 { &[] } else { &sums.counts })?;
         if moves.is_empty() {
             converged = true;
             break;
@@ -128,7 +130,7 @@ fn iterate(
         }
     }
     // Centroids may have moved after the last assignment.
-    assign(&mut bounds, &centroids);
+    assign(&mut bounds, &centroids, &sums.counts)?;
     let inertia = misfits(rows, &bounds.labels, &centroids).iter().sum();
     Ok(Run { labels: bounds.labels, centroids, inertia, n_iterations, converged, work })
 }
@@ -234,8 +236,13 @@ impl Sums {
 
 /// Adds a row, weighted, `sign` times.
 fn add(sum: &mut [f64], rows: &Rows<'_>, row: usize, sign: f64) {
-    let weight = sign * rows.weight(row);
-    sum.iter_mut().zip(rows.row(row)).for_each(|(s, &v)| *s += f64::from(v) * weight);
+    let (values, weight) = (rows.row(row), sign * rows.weight(row));
+    // Dispatched for the machine's widest instructions.
+    pulp::Arch::new().dispatch(|| {
+        for (sum, &value) in sum.iter_mut().zip(values) {
+            *sum += value as f64 * weight;
+        }
+    });
 }
 
 /// The features' mean variance, which makes the tolerance independent of scale.

@@ -20,6 +20,11 @@ impl<'a> Rows<'a> {
         Self { values, n_features: x.ncols(), norms: squared_norms(*x), metric }
     }
 
+    /// The first row with a value that is not finite: its squared length, in f64, isn't either.
+    pub fn not_finite(&self) -> Option<usize> {
+        self.norms.iter().position(|norm| !norm.is_finite())
+    }
+
     pub fn metric(&self) -> Metric {
         self.metric
     }

@@ -11,8 +11,8 @@
 //! So the labels are those of a plain loop in f64, ties going to the lowest cluster, and depend neither on the machine's
 //! instructions nor on the number of threads.
 
-use super::images::Images;
-use super::kernel::{HALF_ULP, PANEL, Panels, Scores, TILE, pack};
+use super::images::{Image, Images};
+use super::kernel::{HALF_ULP, PANEL, Panels, Scores, TILE, Tiles};
 use super::{Metric, rows::Rows};
 use crate::collection::ClusterId;
 use crate::distance::squared_norm;
@@ -20,7 +20,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 /// Rows that a task takes at a time.
-const BLOCK: usize = 256;
+const BLOCK: usize = 240;
 /// Tiles scored together: their scores stay in the cache.
 const TILES: usize = 4;
 /// Unit vectors in f32 are this near to unit length, squared; cosines take them to be exact.
@@ -105,9 +105,12 @@ pub(super) struct Search<'a> {
     centroids: &'a Array2<f32>,
     /// Images of the centroids, in their order: the slot of a score is the number of its cluster.
     panels: Panels,
-    /// Length of the longest image, and the largest error of one.
-    longest: f64,
+    /// Their images, what of each is beyond the leading directions, and the largest error of one.
+    mapped: Vec<Image<'a>>,
+    rests: Vec<f64>,
     error: f64,
+    /// Length of the longest image.
+    longest: f64,
 }
 
 impl<'a> Search<'a> {
@@ -115,7 +118,7 @@ impl<'a> Search<'a> {
     /// direction.
     pub fn new(rows: &'a Rows<'a>, images: &'a Images<'a>, centroids: &'a Array2<f32>) -> Self {
         let vectors: Vec<&[f32]> = centroids.outer_iter().map(|c| c.to_slice().expect("rows are contiguous")).collect();
-        let mapped = images.of(&vectors);
+        let mapped = images.of(centroids);
         let (mut longest, mut error) = (0f64, 0f64);
         let halves: Vec<f32> = vectors
             .iter()
@@ -132,7 +135,8 @@ impl<'a> Search<'a> {
             .collect();
         let panels =
             Panels::new(images.width(), mapped.iter().zip(halves).map(|(image, half)| (&image.values[..], half)));
-        Self { rows, images, centroids, panels, longest, error }
+        let rests = mapped.iter().map(|image| images.rest_of(image)).collect();
+        Self { rows, images, centroids, panels, mapped, rests, error, longest }
     }
 
     /// Brings labels and bounds up to date; the rows that changed, in order. Rows without a direction (by cosine) are
@@ -238,14 +242,25 @@ impl<'a> Search<'a> {
         down((squared - self.slack()).max(0.0).sqrt() - self.images.error(row) - self.error)
     }
 
+    /// A centroid with such a score is within this distance of the row.
+    fn reach(&self, row: usize, c: ClusterId, score: f32) -> f32 {
+        self.outreach(row, c, 2.0 * (f64::from(score) + self.score_error(row)) + self.images.length(row).powi(2))
+    }
+
+    /// The rests of row and centroid may point in opposite directions, which their images don't tell.
+    fn outreach(&self, row: usize, c: ClusterId, squared: f64) -> f32 {
+        let squared = (squared + self.slack()).max(0.0) + 4.0 * self.images.rest(row) * self.rests[c];
+        up(squared.sqrt() + self.images.error(row) + self.mapped[c].error)
+    }
+
     /// Scores `rows` against all centroids.
     fn score(&self, rows: impl ExactSizeIterator<Item = usize> + Clone, scratch: &mut Scratch) {
         let (n_rows, n_panels) = (rows.len().next_multiple_of(TILE), self.panels.n_panels());
-        pack(rows.clone().map(|row| self.images.row(row)), self.images.width(), &mut scratch.tiles);
+        self.images.pack(rows.clone(), &mut scratch.tiles);
         scratch.scores.resize(n_rows * n_panels * PANEL, 0.0);
         scratch.least.resize(n_rows * n_panels, 0.0);
         pulp::Arch::new().dispatch(Scores {
-            tiles: &scratch.tiles,
+            tiles: scratch.tiles.all(),
             panels: &self.panels,
             scores: &mut scratch.scores,
             least: &mut scratch.least,
@@ -272,23 +287,48 @@ impl<'a> Search<'a> {
 
 /// The slot of the least score, the first of equals; `None` if all are infinite.
 fn lowest(scores: &[f32], least: &[f32]) -> Option<usize> {
-    let (panel, &least) = least.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1))?;
-    let slot = scores[panel * PANEL..][..PANEL].iter().position(|&score| score == least)?;
-    (least < f32::INFINITY).then_some(panel * PANEL + slot)
+    let lowest = least_of(least);
+    let panel = least.iter().position(|&least| least == lowest)?;
+    (lowest < f32::INFINITY).then(|| slot_of(panel, scores, lowest))
+}
+
+/// The slot of a panel that has this score.
+fn slot_of(panel: usize, scores: &[f32], score: f32) -> usize {
+    let scores = &scores[panel * PANEL..][..PANEL];
+    panel * PANEL + scores.iter().position(|&other| other == score).expect("the least is one of them")
 }
 
 /// Takes a slot out of consideration.
 fn take(slot: usize, scores: &mut [f32], least: &mut [f32]) {
     let panel = &mut scores[slot / PANEL * PANEL..][..PANEL];
     if std::mem::replace(&mut panel[slot % PANEL], f32::INFINITY) <= least[slot / PANEL] {
-        least[slot / PANEL] = panel.iter().copied().fold(f32::INFINITY, f32::min);
+        least[slot / PANEL] = least_of(panel);
     }
+}
+
+/// The least of some scores, side by side: one after the other they would wait for each other.
+fn least_of(scores: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let least = |a: f32, b: f32| if b < a { b } else { a };
+    let (whole, rest) = scores.as_chunks::<LANES>();
+    let mut lanes = [f32::INFINITY; LANES];
+    for chunk in whole {
+        for lane in 0..LANES {
+            lanes[lane] = least(lanes[lane], chunk[lane]);
+        }
+    }
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            lanes[lane] = least(lanes[lane], lanes[lane + half]);
+        }
+    }
+    rest.iter().fold(lanes[0], |a, &b| least(a, b))
 }
 
 /// Buffers of a thread.
 #[derive(Default)]
 struct Scratch {
-    tiles: Vec<f32>,
+    tiles: Tiles,
     scores: Vec<f32>,
     least: Vec<f32>,
 }
@@ -308,31 +348,29 @@ impl Block<'_, '_> {
         let (mut moves, mut work) = (Vec::new(), Work::default());
         let search = self.search;
         let n_clusters = search.centroids.nrows();
-        // The distance to the own centroid costs n_features terms, the images of all of them so many more.
-        let tighten = search.images.width() * search.panels.n_panels() * PANEL > 2 * search.rows.n_features();
-        let mut active: Vec<(usize, Option<f64>)> = Vec::with_capacity(self.labels.len());
+        // Where rows are compared as they are, the distance to the own centroid is little beside those to all.
+        let tighten = search.images.are_rows() && n_clusters > 2;
+        let mut active: Vec<usize> = Vec::with_capacity(self.labels.len());
         for i in 0..self.labels.len() {
             if search.rows.is_blank(self.first + i) || self.upper[i] < self.lower[i] {
                 continue;
             }
-            let own = (tighten && self.labels[i] != u32::MAX)
-                .then(|| search.squared(self.first + i, self.labels[i] as usize));
-            if let Some(own) = own {
+            if tighten && self.labels[i] != u32::MAX {
                 work.distances += 1;
-                self.upper[i] = search.above(own);
+                self.upper[i] = search.above(search.squared(self.first + i, self.labels[i] as usize));
                 if self.upper[i] < self.lower[i] {
                     continue;
                 }
             }
-            active.push((i, own));
+            active.push(i);
         }
         work.compared += (active.len() * n_clusters) as u64;
         for chunk in active.chunks(TILES * TILE) {
             let first = self.first;
-            search.score(chunk.iter().map(|(i, _)| first + i), self.scratch);
-            for (at, &(i, own)) in chunk.iter().enumerate() {
+            search.score(chunk.iter().map(|i| first + i), self.scratch);
+            for (at, &i) in chunk.iter().enumerate() {
                 let from = self.labels[i];
-                work.distances += self.settle(i, own, at);
+                work.distances += self.settle(i, at);
                 if self.labels[i] != from {
                     moves.push(Move { row: (self.first + i) as u32, from });
                 }
@@ -341,60 +379,43 @@ impl Block<'_, '_> {
         (moves, work)
     }
 
-    /// Finds the nearest centroid of row `i`, which was scored as number `at`; `best` is the squared distance to its own
-    /// one, where that is known. Returns how many distances that took.
-    fn settle(&mut self, i: usize, mut best: Option<f64>, at: usize) -> u64 {
+    /// Finds the nearest centroid of row `i`, which was scored as number `at`. Returns how many distances that took.
+    fn settle(&mut self, i: usize, at: usize) -> u64 {
         let Self { search, first, .. } = *self;
         let row = first + i;
         let (scores, least) = search.scored(self.scratch, at);
-        let mut n_distances = 0;
-        let mut squared = |c: usize| {
-            n_distances += 1;
-            search.squared(row, c)
-        };
-        let (mut own, mut upper, mut lower) = (self.labels[i] as usize, self.upper[i], f32::MAX);
-        if self.labels[i] == u32::MAX {
-            let Some(lowest) = lowest(scores, least) else { return 0 };
-            own = lowest;
+        let Some(mut own) = lowest(scores, least) else { return 0 };
+        let mut upper = search.reach(row, own, scores[own]);
+        if self.labels[i] as usize == own {
+            upper = upper.min(self.upper[i]);
         }
         take(own, scores, least);
-        let mut threshold = search.threshold(row, upper);
-        if best.is_none() && least.iter().any(|least| *least <= threshold) {
-            let exact = squared(own);
-            (best, upper) = (Some(exact), search.above(exact));
+        let (mut threshold, mut lower) = (search.threshold(row, upper), f32::MAX);
+        let mut n_distances = 0;
+        if least_of(least) <= threshold {
+            let mut squared = |c: usize| {
+                n_distances += 1;
+                search.squared(row, c)
+            };
+            let mut nearest = squared(own);
+            upper = search.above(nearest);
             threshold = search.threshold(row, upper);
-        }
-        for p in 0..least.len() {
-            while least[p] <= threshold {
-                let panel = &scores[p * PANEL..][..PANEL];
-                let other =
-                    p * PANEL + panel.iter().position(|&score| score == least[p]).expect("the least is one of them");
-                take(other, scores, least);
-                let (exact, nearest) = (squared(other), best.expect("known by now"));
-                // The one that isn't nearest bounds the others.
-                let mut farther = exact;
-                if (exact, other) < (nearest, own) {
-                    farther = nearest;
-                    (own, best, upper) = (other, Some(exact), search.above(exact));
-                    threshold = search.threshold(row, upper);
+            for p in 0..least.len() {
+                while least[p] <= threshold {
+                    let other = slot_of(p, scores, least[p]);
+                    take(other, scores, least);
+                    let exact = squared(other);
+                    // The one that isn't nearest bounds the others.
+                    lower = lower.min(down(search.below(exact.max(nearest))));
+                    if (exact, other) < (nearest, own) {
+                        (own, nearest, upper) = (other, exact, search.above(exact));
+                        threshold = search.threshold(row, upper);
+                    }
                 }
-                lower = lower.min(down(search.below(farther)));
             }
         }
-        let least = least.iter().copied().fold(f32::INFINITY, f32::min);
+        let least = least_of(least);
         (self.labels[i], self.upper[i], self.lower[i]) = (own as u32, upper, lower.min(search.reached(row, least)));
         n_distances
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rounding_goes_the_safe_way() {
-        for value in [0.1, 1.0, 1e-30, 12345.678, 1e30] {
-            assert!(f64::from(up(value)) >= value && f64::from(down(value)) <= value);
-        }
     }
 }

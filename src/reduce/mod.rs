@@ -22,7 +22,7 @@ pub use linear::{LinearParams, LinearReducer, LinearValidParams};
 pub use random::{RandomProjection, johnson_lindenstrauss};
 pub use reducer::{Reducer, ReducerParams, ReducerValidParams};
 pub use saved::Saved;
-pub(crate) use subspace::rough_basis;
+pub(crate) use subspace::orthonormalise;
 
 use crate::device::DeviceError;
 use crate::progress::Interrupted;

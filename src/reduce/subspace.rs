@@ -9,7 +9,7 @@ use super::ReduceError;
 use super::moments::Moments;
 use crate::device::Device;
 use crate::distance::{Packed, Scatter, product, scatter};
-use crate::progress::{Interrupted, Reporter};
+use crate::progress::Reporter;
 use linfa_linalg::eigh::{EigSort, Eigh};
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use rand::{Rng, SeedableRng};
@@ -138,24 +138,6 @@ fn by_gram(n: usize, d: usize, width: usize) -> bool {
     d <= MIN_GRAM || d <= MAX_GRAM && gram <= BY_PASSES.products * pass
 }
 
-/// An orthonormal basis, shape (d, count), near the span of the leading eigenvectors of the centred rows' X'X: `rounds`
-/// of subspace iteration from a fixed start. O(n d count) a round.
-pub(crate) fn rough_basis<'a>(
-    x: ArrayView2<'a, f32>,
-    mean: &'a Array1<f32>,
-    count: usize,
-    rounds: usize,
-    reporter: &dyn Reporter,
-) -> Result<Array2<f64>, Interrupted> {
-    let rows = Rows { x, mean: Some(mean), device: &Device::Cpu };
-    let mut basis = start(x.ncols(), count, 0);
-    for _ in 0..rounds {
-        reporter.check()?;
-        basis = orthonormalise(rows.gram_times(&basis, reporter).map_err(|_| Interrupted)?);
-    }
-    Ok(basis.reversed_axes().as_standard_layout().into_owned())
-}
-
 pub(super) fn start(d: usize, width: usize, seed: u64) -> Array2<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     orthonormalise(Array2::from_shape_simple_fn((width, d), || rng.random::<f64>() - 0.5))
@@ -243,7 +225,7 @@ pub(super) fn leading_of((values, vectors): (Array1<f64>, Array2<f64>), count: u
 
 /// Gram-Schmidt by blocks of rows, twice over for orthogonality to the last bit; a row that depends on the ones before it
 /// becomes 0.
-fn orthonormalise(mut q: Array2<f64>) -> Array2<f64> {
+pub(crate) fn orthonormalise(mut q: Array2<f64>) -> Array2<f64> {
     const BLOCK: usize = 16;
     for first in (0..q.nrows()).step_by(BLOCK) {
         let last = (first + BLOCK).min(q.nrows());
