@@ -54,7 +54,7 @@ pub fn run(
         "inertia": clustering.inertia,
         "iterations": clustering.n_iterations,
         "converged": clustering.converged,
-        "work": clustering.work,
+        "fit": clustering.summary,
         "sweep": sweep,
         "scores": evaluation.scores,
         "seconds": { "reduce": reduce.as_secs_f64(), "fit": fit.as_secs_f64(), "score": score.as_secs_f64() },

@@ -415,14 +415,18 @@ impl Job<'_> {
             ("Extractor", format!("{}, {} features", self.extractor.spec().name(), self.extractor.n_features())),
             ("Reducer", reduced),
             ("Algorithm", format!("{algorithm}, {ended} after {} rounds", clustering.n_iterations)),
+            ("Fit", clustering.summary.as_ref().map_or_else(String::new, |summary| summary.text())),
+            ("Inertia by round", clustering.summary.as_ref().map_or_else(String::new, |summary| summary.curve())),
             ("Clusters", format!("{}{chosen}", clustering.n_clusters())),
             ("Scores", results::basis(outcome)),
             ("Seed", asked("seed")),
             ("Files", asked("mode")),
             ("Version", env!("CARGO_PKG_VERSION").into()),
         ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (name.to_owned(), value))
-        .to_vec()
+        .collect()
     }
 
     fn json(&self, outcome: &Outcome<'_>, skipped: &[Skipped], out: &Path) -> serde_json::Value {

@@ -6,7 +6,7 @@
 use super::guard::{at_least_one, check_rows, linfa_params, not_negative};
 use super::settle::{by_size, renumber};
 use super::within::Within;
-use super::{Assigner, ClusterError, Clustering, Density, Work};
+use super::{Assigner, ClusterError, Clustering, Density};
 use crate::progress::Reporter;
 use ndarray::{ArrayView2, Axis};
 use rand::SeedableRng;
@@ -136,7 +136,7 @@ impl DbscanValidParams {
             inertia: None,
             n_iterations: 1,
             converged: true,
-            work: Work::default(),
+            summary: None,
         })
     }
 

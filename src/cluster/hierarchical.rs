@@ -4,7 +4,7 @@
 //! (arXiv 2405.15613).
 
 use super::guard::{at_least_one, check_rows, linfa_params, not_negative};
-use super::{Assigner, Centroids, ClusterError, Clustering, KMeansParams, Metric, Tree, Work};
+use super::{Assigner, Centroids, ClusterError, Clustering, KMeansParams, Metric, Tree};
 use crate::collection::ClusterId;
 use crate::progress::Reporter;
 use linfa::ParamGuard;
@@ -152,14 +152,7 @@ impl HierarchicalValidParams {
         // Of equally near centroids the lowest number counts, which may be another one now.
         labels.iter_mut().zip(&found).for_each(|(label, assignment)| *label = assignment.cluster);
         let inertia = Some(found.iter().map(|assignment| assignment.distance * assignment.distance).sum());
-        Ok(Clustering {
-            labels,
-            assigner: Assigner::Tree(tree),
-            inertia,
-            n_iterations,
-            converged,
-            work: Work::default(),
-        })
+        Ok(Clustering { labels, assigner: Assigner::Tree(tree), inertia, n_iterations, converged, summary: None })
     }
 
     /// Clusters of each level, the finest first.

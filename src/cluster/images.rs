@@ -7,8 +7,8 @@
 //! and rest is that of Bottesch et al., ICML 2016, there with blocks of features.)
 
 use super::kernel::{HALF_ULP, PANEL, Panels, Scores, TILE, Tile, Tiles, WIDE};
-use super::rows::Rows;
-use super::{ClusterError, Metric};
+use super::rows::{Points, Rows};
+use super::{ClusterError, Metric, Strategy};
 use crate::distance::{product, squared_norm};
 use crate::progress::{Interrupted, Reporter};
 use crate::reduce::orthonormalise;
@@ -42,6 +42,7 @@ pub(super) struct Images<'a> {
 
 /// When rows are mapped anew: the distances a row took in the round after they were, and what has been spent beyond
 /// that since.
+#[derive(Clone, Copy)]
 enum Pace {
     First,
     Second,
@@ -89,7 +90,7 @@ impl<'a> Images<'a> {
     }
 
     /// Maps the rows so that images tell these centroids apart, if that pays: to be asked before each round, with the
-    /// number of rows of each cluster (if known) and the distances of the last round. O(n d).
+    /// number of rows of each cluster (all 0 if not known) and the distances of the last round. O(n d).
     ///
     /// # Errors
     /// If interrupted.
@@ -103,33 +104,25 @@ impl<'a> Images<'a> {
         let k = centroids.nrows();
         let Some(width) = width(self.rows, k) else { return Ok(()) };
         let spent = n_distances as f64 / self.rows.len() as f64;
-        let due = match &mut self.pace {
+        let (due, pace) = match self.pace {
             // The first round costs about as much as mapping: what few centroids there are can do without.
-            Pace::First => {
-                self.pace = Pace::Second;
-                k >= width
-            }
-            Pace::Second => true,
+            Pace::First => (k >= width, Pace::Second),
+            Pace::Second => (true, Pace::Fresh),
             Pace::Fresh if spent > k.next_multiple_of(PANEL) as f64 / DISTANCE => {
-                (self.mapped, self.pace) = (None, Pace::GivenUp);
-                false
+                self.mapped = None;
+                (false, Pace::GivenUp)
             }
-            Pace::Fresh => {
-                self.pace = Pace::Since { least: spent, excess: 0.0 };
-                false
-            }
+            Pace::Fresh => (false, Pace::Since { least: spent, excess: 0.0 }),
             Pace::Since { least, excess } => {
-                *excess += (spent - *least).max(0.0);
-                *excess > width as f64 / DISTANCE
+                let excess = excess + (spent - least).max(0.0);
+                let due = excess > width as f64 / DISTANCE;
+                (due, if due { Pace::Fresh } else { Pace::Since { least, excess } })
             }
-            Pace::GivenUp => false,
+            Pace::GivenUp => (false, Pace::GivenUp),
         };
+        self.pace = pace;
         if due {
-            let first = matches!(self.pace, Pace::Second) && self.mapped.is_none() && counts.is_empty();
             self.map(width, centroids, counts, reporter)?;
-            if !first {
-                self.pace = Pace::Fresh;
-            }
         }
         Ok(())
     }
@@ -155,6 +148,10 @@ impl<'a> Images<'a> {
         mapped.map(self.rows);
         self.mapped = Some(mapped);
         Ok(())
+    }
+
+    pub fn strategy(&self) -> Strategy {
+        self.mapped.as_ref().map_or(Strategy::Rows, |mapped| Strategy::Images(mapped.width))
     }
 
     pub fn are_rows(&self) -> bool {
@@ -248,9 +245,9 @@ impl Mapped {
         let n_members: usize = counts.iter().sum();
         for (i, mut point) in points.outer_iter_mut().enumerate() {
             let weight = match counts.get(i) {
-                Some(&count) => count as f64 / n_members as f64,
-                None if i < k => 1.0 / k as f64,
-                None => SAMPLE_WEIGHT / size as f64,
+                Some(&count) if n_members > 0 => count as f64 / n_members as f64,
+                _ if i < k => 1.0 / k as f64,
+                _ => SAMPLE_WEIGHT / size as f64,
             };
             point *= weight.sqrt() as f32;
         }

@@ -278,13 +278,20 @@ mod tests {
     /// Enough rows of enough features for their images to be compared first.
     #[test]
     fn labels_are_exact_where_images_are_sieved() {
-        for (offset, noise) in [(0.0, 0.2), (1000.0, 0.2), (0.0, 0.0)] {
-            let (factors, mut x) = (random(4200, 12, 5), random(4200, 260, 6));
-            let directions = random(12, 260, 7);
-            x.zip_mut_with(&factors.dot(&directions), |x, &v| *x = *x * noise + v + offset);
+        for (d, offset, noise, scale) in [
+            (260, 0.0, 0.2, 1.0),
+            (260, 1000.0, 0.2, 1.0),
+            (260, 0.0, 0.0, 1.0),
+            (260, 0.0, 0.2, 1e25), // beyond f32 when squared
+            (520, 0.0, 0.2, 1.0),
+        ] {
+            let (factors, mut x) = (random(4200, 12, 5), random(4200, d, 6));
+            let directions = random(12, d, 7);
+            x.zip_mut_with(&factors.dot(&directions), |x, &v| *x = (*x * noise + v + offset) * scale);
             for k in [3, 40, 150] {
-                assert_nearest(&x, KMeansParams::new(k), &format!("offset {offset}, noise {noise}, k {k}"));
-                assert_nearest(&x, KMeansParams::spherical(k), &format!("spherical, {offset}, {noise}, {k}"));
+                let what = format!("{d} features, offset {offset}, noise {noise}, scale {scale}, k {k}");
+                assert_nearest(&x, KMeansParams::new(k), &what);
+                assert_nearest(&x, KMeansParams::spherical(k), &format!("spherical, {what}"));
             }
         }
     }

@@ -5,20 +5,18 @@
 //! text data using clustering, 2001.
 
 use super::images::Images;
-use super::rows::Rows;
-use super::search::{Bounds, Move, Search, Work};
+use super::means::{Sums, grain, squares};
+use super::rows::{Points, Rows};
+use super::search::{Bounds, Search};
+use super::summary::{Summary, timed};
 use super::{Assigner, Centroids, ClusterError, Clustering, Init, KMeansValidParams, Metric, seeding};
-use crate::collection::ClusterId;
 use crate::distance::squared_euclidean;
 use crate::progress::Reporter;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
-
-/// Rows that are summed one after the other. Fixed, so that sums don't depend on the number of threads.
-const STRIPE: usize = 4096;
+use std::time::Instant;
 
 /// What one start has come to.
 pub(super) struct Run {
@@ -27,7 +25,7 @@ pub(super) struct Run {
     pub inertia: f64,
     pub n_iterations: usize,
     pub converged: bool,
-    pub work: Work,
+    pub summary: Summary,
 }
 
 /// The best of the restarts, its empty clusters dropped and the others numbered by falling size.
@@ -51,7 +49,10 @@ pub(super) fn fit(
     for restart in 0..n_restarts {
         let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
         rng.set_stream(restart as u64);
-        let run = iterate(&rows, start(&rows, settings, n_clusters, &mut rng)?, settings, reporter)?;
+        let mut seconds = 0.0;
+        let centroids = timed(&mut seconds, || start(&rows, settings, n_clusters, &mut rng))?;
+        let mut run = iterate(&rows, centroids, settings, reporter)?;
+        run.summary.seconds.start = seconds;
         if best.as_ref().is_none_or(|b| run.inertia < b.inertia) {
             best = Some(run);
         }
@@ -98,46 +99,44 @@ fn iterate(
 ) -> Result<Run, ClusterError> {
     let mut bounds = Bounds::new(rows.len());
     let mut sums = Sums::new(centroids.dim());
-    let mut work = Work::default();
     let mut images = Images::identity(rows);
-    let mut n_distances = 0;
-    let mut assign = |bounds: &mut Bounds, centroids: &Array2<f32>, counts: &[usize]| {
-        images.renew(centroids.view(), counts, n_distances, reporter)?;
-        let (moves, more) = Search::new(rows, &images, centroids).update(bounds);
+    let Summary { mut work, mut inertia, mut seconds, .. } = Summary::default();
+    let (mut n_iterations, mut converged, mut n_distances) = (0, false, 0);
+    let (mut enough, squares) = (None, squares(rows));
+    loop {
+        reporter.check()?;
+        timed(&mut seconds.map, || images.renew(centroids.view(), &sums.counts, n_distances, reporter))?;
+        let search = || Search::new(rows, &images, &centroids).update(&mut bounds);
+        let (moves, more) = timed(&mut seconds.assign, search);
         work += more;
         n_distances = more.distances;
-        Ok::<_, ClusterError>(moves)
-    };
-    let (mut n_iterations, mut converged) = (0, false);
-    let enough = settings.tolerance * if settings.tolerance > 0.0 { mean_variance(rows) } else { 0.0 };
-    while n_iterations < settings.max_iterations {
-        reporter.check()?;
-        n_iterations += 1;
-        let moves = assign(&mut bounds, &centroids, if n_iterations == 1 { &[] } else { &sums.counts })?;
-        if moves.is_empty() {
-            converged = true;
+        // Centroids may have moved after the last assignment: there is one more of them than rounds.
+        if converged || n_iterations == settings.max_iterations {
             break;
         }
+        n_iterations += 1;
+        converged = moves.is_empty();
+        if converged {
+            break;
+        }
+        let started = Instant::now();
         sums.update(rows, &moves, &bounds.labels);
-        let moved = sums.means(rows, &bounds.labels, &centroids);
+        inertia.push(sums.inertia(rows, squares));
+        let moved = sums.means(rows, &bounds.labels, &centroids, || misfits(rows, &bounds.labels, &centroids));
         let shifts = shifts(&centroids, &moved, settings.metric);
-        let shift: f64 = shifts.iter().map(|s| s * s).sum();
         bounds.widen(&shifts);
         centroids = moved;
-        if settings.tolerance > 0.0 && shift <= enough {
-            converged = true;
-            break;
+        if settings.tolerance > 0.0 {
+            let enough = *enough.get_or_insert_with(|| settings.tolerance * sums.mean_variance(rows, squares));
+            converged = shifts.iter().map(|s| s * s).sum::<f64>() <= enough;
         }
+        seconds.update += started.elapsed().as_secs_f64();
     }
-    // Centroids may have moved after the last assignment.
-    assign(&mut bounds, &centroids, &sums.counts)?;
-    let inertia = misfits(rows, &bounds.labels, &centroids).iter().sum();
-    Ok(Run { labels: bounds.labels, centroids, inertia, n_iterations, converged, work })
-}
-
-/// How many clusters a task takes if each costs `n_values`: waking a thread costs some thousands.
-fn grain(n_values: usize) -> usize {
-    (1 << 15) / n_values.clamp(1, 1 << 15)
+    let strategy = images.strategy();
+    drop(images);
+    let inertia_of_all = timed(&mut seconds.assign, || misfits(rows, &bounds.labels, &centroids).iter().sum());
+    let summary = Summary { strategy, work, inertia, seconds };
+    Ok(Run { labels: bounds.labels, centroids, inertia: inertia_of_all, n_iterations, converged, summary })
 }
 
 /// How far each centroid moved. A centroid without a direction (by cosine) was no centroid before.
@@ -157,110 +156,6 @@ fn misfits(rows: &Rows<'_>, labels: &[u32], centroids: &Array2<f32>) -> Vec<f64>
     let scale = if rows.metric() == Metric::Cosine { 0.5 } else { 1.0 };
     let misfit = |(i, &c): (usize, &u32)| if rows.is_blank(i) { 0.0 } else { scale * rows.squared(i, centroid(c)) };
     labels.par_iter().enumerate().map(misfit).collect()
-}
-
-/// Sum and number of each cluster's rows, kept up to date with their moves.
-struct Sums {
-    sums: Array2<f64>,
-    counts: Vec<usize>,
-}
-
-impl Sums {
-    fn new((n_clusters, n_features): (usize, usize)) -> Self {
-        Self { sums: Array2::zeros((n_clusters, n_features)), counts: vec![0; n_clusters] }
-    }
-
-    /// Rows leave and join clusters in their order, one task a cluster, so that threads make no difference.
-    fn update(&mut self, rows: &Rows<'_>, moves: &[Move], labels: &[u32]) {
-        let n_clusters = self.counts.len();
-        let mut changes: Vec<Vec<(u32, f64)>> = vec![Vec::new(); n_clusters];
-        for &Move { row, from } in moves {
-            if let Some(left) = changes.get_mut(from as usize) {
-                left.push((row, -1.0));
-                self.counts[from as usize] -= 1;
-            }
-            let to = labels[row as usize] as usize;
-            changes[to].push((row, 1.0));
-            self.counts[to] += 1;
-        }
-        let grain = grain(rows.n_features() * moves.len() / n_clusters);
-        self.sums.axis_iter_mut(Axis(0)).into_par_iter().zip(changes).with_min_len(grain).for_each(|(sum, changes)| {
-            let sum = sum.into_slice().expect("sums are contiguous");
-            for (row, sign) in changes {
-                add(sum, rows, row as usize, sign);
-            }
-        });
-    }
-
-    /// The mean (cosine: mean direction) of each cluster's rows. A cluster without rows takes the row that fits its own
-    /// cluster worst, which leaves that cluster.
-    fn means(&self, rows: &Rows<'_>, labels: &[u32], old: &Array2<f32>) -> Array2<f32> {
-        let sum = |c: ClusterId| self.sums.row(c).to_slice().expect("sums are contiguous");
-        let mut changed: BTreeMap<ClusterId, (Vec<f64>, usize)> = BTreeMap::new();
-        let empty: Vec<ClusterId> = (0..self.counts.len()).filter(|&c| self.counts[c] == 0).collect();
-        if !empty.is_empty() {
-            let misfits = misfits(rows, labels, old);
-            let mut worst: Vec<usize> = (0..labels.len()).filter(|&i| misfits[i] > 0.0).collect();
-            worst.sort_by(|&a, &b| misfits[b].total_cmp(&misfits[a]).then(a.cmp(&b)));
-            let mut worst = worst.into_iter();
-            for cluster in empty {
-                // A row alone in its cluster stays: to take it would only empty another one.
-                let from = |i: usize| labels[i] as usize;
-                let left = |c: ClusterId| changed.get(&c).map_or(self.counts[c], |(_, count)| *count);
-                let Some(row) = worst.find(|&i| left(from(i)) > 1) else { break };
-                let (rest, count) =
-                    changed.entry(from(row)).or_insert_with(|| (sum(from(row)).to_vec(), self.counts[from(row)]));
-                add(rest, rows, row, -1.0);
-                *count -= 1;
-                let mut alone = vec![0.0; rows.n_features()];
-                add(&mut alone, rows, row, 1.0);
-                changed.insert(cluster, (alone, 1));
-            }
-        }
-        let mut means = old.clone();
-        let grain = grain(rows.n_features());
-        means.axis_iter_mut(Axis(0)).into_par_iter().enumerate().with_min_len(grain).for_each(|(c, mut mean)| {
-            let (sum, count) = changed.get(&c).map_or((sum(c), self.counts[c]), |(sum, count)| (sum, *count));
-            let scale = match rows.metric() {
-                Metric::Euclidean => count as f64,
-                Metric::Cosine if count == 0 => 0.0,
-                Metric::Cosine => sum.iter().map(|v| v * v).sum::<f64>().sqrt(),
-            };
-            if scale > 0.0 {
-                mean.iter_mut().zip(sum).for_each(|(m, &s)| *m = (s / scale) as f32);
-            }
-        });
-        means
-    }
-}
-
-/// Adds a row, weighted, `sign` times.
-fn add(sum: &mut [f64], rows: &Rows<'_>, row: usize, sign: f64) {
-    let (values, weight) = (rows.row(row), sign * rows.weight(row));
-    // Dispatched for the machine's widest instructions.
-    pulp::Arch::new().dispatch(|| {
-        for (sum, &value) in sum.iter_mut().zip(values) {
-            *sum += value as f64 * weight;
-        }
-    });
-}
-
-/// The features' mean variance, which makes the tolerance independent of scale.
-fn mean_variance(rows: &Rows<'_>) -> f64 {
-    let n = (0..rows.len()).filter(|&i| !rows.is_blank(i)).count().max(1) as f64;
-    let stripes: Vec<Vec<f64>> = (0..rows.len().div_ceil(STRIPE))
-        .into_par_iter()
-        .map(|stripe| {
-            let mut sum = vec![0.0; rows.n_features()];
-            let stripe = stripe * STRIPE..rows.len().min((stripe + 1) * STRIPE);
-            stripe.for_each(|i| add(&mut sum, rows, i, 1.0));
-            sum
-        })
-        .collect();
-    let total = |j: usize| stripes.iter().map(|s| s[j]).sum::<f64>();
-    let of_mean: f64 = (0..rows.n_features()).map(|j| (total(j) / n).powi(2)).sum();
-    let squares: f64 = (0..rows.len()).filter(|&i| !rows.is_blank(i)).map(|i| rows.squared_length(i)).sum();
-    (squares / n - of_mean).max(0.0) / rows.n_features().max(1) as f64
 }
 
 /// Drops empty clusters and numbers the others by falling size, ties by first member; blank rows are one of them.
@@ -287,6 +182,6 @@ pub(super) fn by_size(metric: Metric, is_blank: impl Fn(usize) -> bool, run: Run
         inertia: Some(run.inertia),
         n_iterations: run.n_iterations,
         converged: run.converged,
-        work: run.work,
+        summary: Some(run.summary),
     }
 }

@@ -5,7 +5,7 @@
 use super::gaussians::{Component, log_sum};
 use super::guard::{at_least_one, check_rows, linfa_params, not_negative};
 use super::settle::{by_size, renumber};
-use super::{Assigner, ClusterError, Clustering, KMeansParams, Mixture, Work};
+use super::{Assigner, ClusterError, Clustering, KMeansParams, Mixture};
 use crate::progress::Reporter;
 use linfa::ParamGuard;
 use linfa_linalg::cholesky::Cholesky;
@@ -151,7 +151,7 @@ impl MixtureValidParams {
             inertia: None,
             n_iterations,
             converged,
-            work: Work::default(),
+            summary: None,
         })
     }
 }

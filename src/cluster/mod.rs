@@ -17,6 +17,7 @@ mod images;
 mod kernel;
 mod kmeans;
 mod lloyd;
+mod means;
 mod minibatch;
 mod mixture;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod search;
 mod seeding;
 mod settle;
 mod sparse;
+mod summary;
 mod tree;
 mod within;
 
@@ -38,8 +40,8 @@ pub use hierarchical::{HierarchicalParams, HierarchicalValidParams};
 pub use kmeans::{KMeans, KMeansParams, KMeansValidParams};
 pub use minibatch::{MiniBatchParams, MiniBatchValidParams};
 pub use mixture::{MixtureParams, MixtureValidParams};
-pub use search::Work;
 pub use seeding::Init;
+pub use summary::{FitSeconds, Strategy, Summary, Work};
 pub use tree::Tree;
 
 use crate::collection::{Blocks, BlocksError, ClusterId, Features};
@@ -77,8 +79,8 @@ pub struct Clustering {
     pub n_iterations: usize,
     /// Whether that start converged before the limit.
     pub converged: bool,
-    /// What its rounds had to look at.
-    pub work: Work,
+    /// How it went, for k-means in memory.
+    pub summary: Option<Summary>,
 }
 
 impl Clustering {

@@ -4,6 +4,19 @@ use super::Metric;
 use crate::distance::{dot, squared_euclidean, squared_norms};
 use ndarray::ArrayView2;
 
+/// What moving centroids needs to know of rows, dense or sparse.
+pub(super) trait Points: Sync {
+    fn len(&self) -> usize;
+    fn n_features(&self) -> usize;
+    fn metric(&self) -> Metric;
+    /// Whether the row has no direction, which matters by cosine alone.
+    fn is_blank(&self, i: usize) -> bool;
+    /// Squared length, weighted: by cosine 1.
+    fn squared_length(&self, i: usize) -> f64;
+    /// Adds the row, weighted, `sign` times.
+    fn add_to(&self, sum: &mut [f64], i: usize, sign: f64);
+}
+
 /// Rows, and what is known of them. By cosine they stand for the unit vectors of their directions.
 pub(super) struct Rows<'a> {
     values: &'a [f32],
@@ -25,18 +38,6 @@ impl<'a> Rows<'a> {
         self.norms.iter().position(|norm| !norm.is_finite())
     }
 
-    pub fn metric(&self) -> Metric {
-        self.metric
-    }
-
-    pub fn len(&self) -> usize {
-        self.norms.len()
-    }
-
-    pub fn n_features(&self) -> usize {
-        self.n_features
-    }
-
     pub fn view(&self) -> ArrayView2<'a, f32> {
         ArrayView2::from_shape((self.len(), self.n_features), self.values).expect("rows of one length")
     }
@@ -54,21 +55,43 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Squared length, weighted: by cosine 1.
-    pub fn squared_length(&self, i: usize) -> f64 {
-        if self.metric == Metric::Euclidean { self.norms[i] } else { 1.0 }
-    }
-
-    /// Whether the row has no direction, which matters by cosine alone.
-    pub fn is_blank(&self, i: usize) -> bool {
-        self.metric == Metric::Cosine && self.norms[i] == 0.0
-    }
-
     /// Squared distance to a centroid; by cosine twice 1 - cos.
     pub fn squared(&self, i: usize, centroid: &[f32]) -> f64 {
         match self.metric {
             Metric::Euclidean => squared_euclidean(self.row(i), centroid),
             Metric::Cosine => (2.0 - 2.0 * dot(self.row(i), centroid) * self.weight(i)).max(0.0),
         }
+    }
+}
+
+impl Points for Rows<'_> {
+    fn len(&self) -> usize {
+        self.norms.len()
+    }
+
+    fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    fn is_blank(&self, i: usize) -> bool {
+        self.metric == Metric::Cosine && self.norms[i] == 0.0
+    }
+
+    fn squared_length(&self, i: usize) -> f64 {
+        if self.metric == Metric::Euclidean { self.norms[i] } else { 1.0 }
+    }
+
+    fn add_to(&self, sum: &mut [f64], i: usize, sign: f64) {
+        let (values, weight) = (self.row(i), sign * self.weight(i));
+        // Dispatched for the machine's widest instructions.
+        pulp::Arch::new().dispatch(|| {
+            for (sum, &value) in sum.iter_mut().zip(values) {
+                *sum += value as f64 * weight;
+            }
+        });
     }
 }

@@ -13,7 +13,8 @@
 
 use super::images::{Image, Images};
 use super::kernel::{HALF_ULP, PANEL, Panels, Scores, TILE, Tiles};
-use super::{Metric, rows::Rows};
+use super::rows::{Points, Rows};
+use super::{Metric, Work};
 use crate::collection::ClusterId;
 use crate::distance::squared_norm;
 use ndarray::Array2;
@@ -72,22 +73,6 @@ impl Bounds {
             *upper = (*upper + shift).next_up();
             *lower = (*lower - if most == label as usize { second } else { first }).next_down();
         });
-    }
-}
-
-/// What a search had to look at, of the n_samples x n_clusters pairs of a plain round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Work {
-    /// Pairs compared by their images, or by f32 products of the rows themselves.
-    pub compared: u64,
-    /// Pairs whose distance was computed in f64.
-    pub distances: u64,
-}
-
-impl std::ops::AddAssign for Work {
-    fn add_assign(&mut self, more: Self) {
-        self.compared += more.compared;
-        self.distances += more.distances;
     }
 }
 
@@ -152,7 +137,7 @@ impl<'a> Search<'a> {
                 Block { search: self, first: block * BLOCK, labels, upper, lower, scratch }.update()
             })
             .collect();
-        let mut work = Work::default();
+        let mut work = Work { pairs: (self.rows.len() * self.centroids.nrows()) as u64, ..Work::default() };
         let mut moves = Vec::with_capacity(blocks.iter().map(|(moves, _)| moves.len()).sum());
         for (block, more) in blocks {
             moves.extend(block);

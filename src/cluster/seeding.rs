@@ -1,6 +1,6 @@
 //! Where k-means starts.
 
-use super::rows::Rows;
+use super::rows::{Points, Rows};
 use crate::distance::product;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::Rng;

@@ -1,6 +1,6 @@
 //! From centroids to a clustering: every row to its nearest one, clusters by falling size.
 
-use super::{Assigner, Centroids, ClusterError, Clustering, Metric, Work};
+use super::{Assigner, Centroids, ClusterError, Clustering, Metric};
 use crate::collection::{Blocks, ClusterId};
 use crate::progress::Reporter;
 use ndarray::{Array2, Axis};
@@ -52,7 +52,7 @@ pub(super) fn settle(
         inertia: Some(inertia),
         n_iterations: 0,
         converged: true,
-        work: Work::default(),
+        summary: None,
     })
 }
 

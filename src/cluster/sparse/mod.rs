@@ -3,22 +3,25 @@
 //!
 //! Labels are those of a plain f64 loop over a row's values and the centroids, ties going to the lowest cluster.
 
-mod means;
 mod rows;
 mod search;
 mod seeding;
 
 use super::lloyd::{Run, by_size};
-use super::search::{Bounds, Work};
-use super::{Assignment, ClusterError, Clustering, Init, KMeansValidParams, Metric};
+use super::means::{Sums, squares};
+use super::rows::Points;
+use super::search::Bounds;
+use super::summary::{Summary, timed};
+use super::{Assignment, ClusterError, Clustering, Init, KMeansValidParams, Metric, Strategy};
 use crate::collection::Csr;
 use crate::progress::Reporter;
-use means::{Sums, misfits};
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use rows::{Centroids, Rows};
 use search::Search;
+use std::time::Instant;
 
 /// The best of the restarts, its empty clusters dropped and the others numbered by falling size.
 pub(super) fn fit(x: &Csr, settings: &KMeansValidParams, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
@@ -36,7 +39,10 @@ pub(super) fn fit(x: &Csr, settings: &KMeansValidParams, reporter: &dyn Reporter
     for restart in 0..n_restarts {
         let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
         rng.set_stream(restart as u64);
-        let run = iterate(&rows, start(&rows, settings, n_clusters, &mut rng)?, settings, reporter)?;
+        let mut seconds = 0.0;
+        let centroids = timed(&mut seconds, || start(&rows, settings, n_clusters, &mut rng))?;
+        let mut run = iterate(&rows, centroids, settings, reporter)?;
+        run.summary.seconds.start = seconds;
         if best.as_ref().is_none_or(|b| run.inertia < b.inertia) {
             best = Some(run);
         }
@@ -81,34 +87,51 @@ fn iterate(
 ) -> Result<Run, ClusterError> {
     let mut bounds = Bounds::new(rows.len());
     let mut sums = Sums::new(centroids.dim());
-    let mut work = Work::default();
+    let Summary { mut work, mut inertia, mut seconds, .. } = Summary::default();
     let (mut n_iterations, mut converged) = (0, false);
-    let mut enough = None;
-    while n_iterations < settings.max_iterations && !converged {
+    let (mut enough, squares) = (None, squares(rows));
+    loop {
         reporter.check()?;
-        n_iterations += 1;
+        let started = Instant::now();
         let old = Centroids::new(&centroids, settings.metric);
         let (moves, more) = Search::new(rows, &old).update(&mut bounds);
         work += more;
+        seconds.assign += started.elapsed().as_secs_f64();
+        // Centroids may have moved after the last assignment: there is one more of them than rounds.
+        if converged || n_iterations == settings.max_iterations {
+            let misfits = timed(&mut seconds.assign, || misfits(rows, &bounds.labels, &old));
+            let summary = Summary { strategy: Strategy::Sparse, work, inertia, seconds };
+            let inertia = misfits.iter().sum();
+            return Ok(Run { labels: bounds.labels, centroids, inertia, n_iterations, converged, summary });
+        }
+        n_iterations += 1;
         converged = moves.is_empty();
         if converged {
-            break;
+            continue;
         }
+        let started = Instant::now();
         sums.update(rows, &moves, &bounds.labels);
-        let moved = sums.means(rows, &bounds.labels, &old);
+        inertia.push(sums.inertia(rows, squares));
+        let moved = sums.means(rows, &bounds.labels, &centroids, || misfits(rows, &bounds.labels, &old));
         let shifts = search::shifts(&old, &Centroids::new(&moved, settings.metric), settings.metric);
         bounds.widen(&shifts.iter().map(|(_, bound)| *bound).collect::<Vec<_>>());
         if settings.tolerance > 0.0 {
-            let enough = *enough.get_or_insert_with(|| settings.tolerance * sums.mean_variance(rows));
+            let enough = *enough.get_or_insert_with(|| settings.tolerance * sums.mean_variance(rows, squares));
             converged = shifts.iter().map(|(moved, _)| moved * moved).sum::<f64>() <= enough;
         }
         centroids = moved;
+        seconds.update += started.elapsed().as_secs_f64();
     }
-    // Centroids may have moved after the last assignment.
-    let last = Centroids::new(&centroids, settings.metric);
-    work += Search::new(rows, &last).update(&mut bounds).1;
-    let inertia = misfits(rows, &bounds.labels, &last).iter().sum();
-    Ok(Run { labels: bounds.labels, centroids, inertia, n_iterations, converged, work })
+}
+
+/// How badly each row fits its centroid: the squared distance, by cosine 1 - cos.
+fn misfits(rows: &Rows<'_>, labels: &[u32], centroids: &Centroids<'_>) -> Vec<f64> {
+    let scale = if rows.metric == Metric::Cosine { 0.5 } else { 1.0 };
+    let misfit = |(i, &c): (usize, &u32)| match rows.is_blank(i) {
+        true => 0.0,
+        false => scale * centroids.squared(rows, i, c as usize),
+    };
+    labels.par_iter().enumerate().map(misfit).collect()
 }
 
 #[cfg(test)]

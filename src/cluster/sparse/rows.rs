@@ -1,6 +1,7 @@
 //! Sparse rows, as the metric sees them.
 
 use crate::cluster::Metric;
+use crate::cluster::rows::Points;
 use crate::collection::{ClusterId, Csr, sparse_row};
 use ndarray::Array2;
 
@@ -18,14 +19,6 @@ impl<'a> Rows<'a> {
         Self { x, metric, norms: (0..x.rows()).map(norm).collect() }
     }
 
-    pub fn len(&self) -> usize {
-        self.norms.len()
-    }
-
-    pub fn n_features(&self) -> usize {
-        self.x.cols()
-    }
-
     pub fn length(&self, i: usize) -> f64 {
         self.norms[i].sqrt()
     }
@@ -39,16 +32,6 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Squared length, weighted: by cosine 1.
-    pub fn squared_length(&self, i: usize) -> f64 {
-        if self.metric == Metric::Euclidean { self.norms[i] } else { 1.0 }
-    }
-
-    /// Whether the row has no direction, which matters by cosine alone.
-    pub fn is_blank(&self, i: usize) -> bool {
-        self.metric == Metric::Cosine && self.norms[i] == 0.0
-    }
-
     /// The row as a vector.
     pub fn dense(&self, i: usize, out: &mut [f32]) {
         out.fill(0.0);
@@ -56,18 +39,39 @@ impl<'a> Rows<'a> {
         columns.iter().zip(values).for_each(|(&j, &v)| out[j as usize] = v);
     }
 
-    /// Adds the row, weighted, `sign` times.
-    pub fn add_to(&self, sum: &mut [f64], i: usize, sign: f64) {
-        let weight = sign * self.weight(i);
-        let (columns, values) = sparse_row(self.x, i);
-        columns.iter().zip(values).for_each(|(&j, &v)| sum[j as usize] += f64::from(v) * weight);
-    }
-
     /// Product with a vector, weighted.
     fn product(&self, i: usize, vector: &[f32]) -> f64 {
         let (columns, values) = sparse_row(self.x, i);
         let sum: f64 = columns.iter().zip(values).map(|(&j, &v)| f64::from(v) * f64::from(vector[j as usize])).sum();
         sum * self.weight(i)
+    }
+}
+
+impl Points for Rows<'_> {
+    fn len(&self) -> usize {
+        self.norms.len()
+    }
+
+    fn n_features(&self) -> usize {
+        self.x.cols()
+    }
+
+    fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    fn is_blank(&self, i: usize) -> bool {
+        self.metric == Metric::Cosine && self.norms[i] == 0.0
+    }
+
+    fn squared_length(&self, i: usize) -> f64 {
+        if self.metric == Metric::Euclidean { self.norms[i] } else { 1.0 }
+    }
+
+    fn add_to(&self, sum: &mut [f64], i: usize, sign: f64) {
+        let weight = sign * self.weight(i);
+        let (columns, values) = sparse_row(self.x, i);
+        columns.iter().zip(values).for_each(|(&j, &v)| sum[j as usize] += f64::from(v) * weight);
     }
 }
 

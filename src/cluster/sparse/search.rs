@@ -7,7 +7,9 @@
 
 use super::rows::{Centroids, Rows};
 use crate::cluster::Metric;
-use crate::cluster::search::{Bounds, Move, Work, down, up};
+use crate::cluster::Work;
+use crate::cluster::rows::Points;
+use crate::cluster::search::{Bounds, Move, down, up};
 use crate::collection::{ClusterId, sparse_row};
 use crate::distance::sparse::{PANEL, Panels};
 use rayon::prelude::*;

@@ -1,6 +1,7 @@
 //! Where k-means on sparse rows starts.
 
 use super::rows::Rows;
+use crate::cluster::rows::Points;
 use crate::cluster::seeding::draw;
 use crate::distance::sparse::Panels;
 use ndarray::Array2;

@@ -1,37 +1,27 @@
-//! Mean or mean direction of each cluster's sparse rows.
+//! Mean or mean direction of each cluster's rows, kept up to date with their moves.
 
-use super::rows::{Centroids, Rows};
-use crate::cluster::Metric;
-use crate::cluster::search::Move;
+use super::search::Move;
+use super::{Metric, rows::Points};
 use crate::collection::ClusterId;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView1, Axis};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// How badly each row fits its centroid: the squared distance, by cosine 1 - cos.
-pub(super) fn misfits(rows: &Rows<'_>, labels: &[u32], centroids: &Centroids<'_>) -> Vec<f64> {
-    let scale = if rows.metric == Metric::Cosine { 0.5 } else { 1.0 };
-    let misfit = |(i, &c): (usize, &u32)| match rows.is_blank(i) {
-        true => 0.0,
-        false => scale * centroids.squared(rows, i, c as usize),
-    };
-    labels.par_iter().enumerate().map(misfit).collect()
-}
-
-/// Sum and number of each cluster's rows, kept up to date with their moves.
+/// Sum and number of each cluster's rows.
 pub(super) struct Sums {
     sums: Array2<f64>,
-    counts: Vec<usize>,
+    pub counts: Vec<usize>,
 }
 
 impl Sums {
-    pub fn new(shape: (usize, usize)) -> Self {
-        Self { sums: Array2::zeros(shape), counts: vec![0; shape.0] }
+    pub fn new((n_clusters, n_features): (usize, usize)) -> Self {
+        Self { sums: Array2::zeros((n_clusters, n_features)), counts: vec![0; n_clusters] }
     }
 
     /// Rows leave and join clusters in their order, one task a cluster, so that threads make no difference.
-    pub fn update(&mut self, rows: &Rows<'_>, moves: &[Move], labels: &[u32]) {
-        let mut changes: Vec<Vec<(u32, f64)>> = vec![Vec::new(); self.counts.len()];
+    pub fn update(&mut self, rows: &impl Points, moves: &[Move], labels: &[u32]) {
+        let n_clusters = self.counts.len();
+        let mut changes: Vec<Vec<(u32, f64)>> = vec![Vec::new(); n_clusters];
         for &Move { row, from } in moves {
             if let Some(left) = changes.get_mut(from as usize) {
                 left.push((row, -1.0));
@@ -41,7 +31,8 @@ impl Sums {
             changes[to].push((row, 1.0));
             self.counts[to] += 1;
         }
-        self.sums.axis_iter_mut(Axis(0)).into_par_iter().zip(changes).with_max_len(1).for_each(|(sum, changes)| {
+        let grain = grain(rows.n_features() * moves.len() / n_clusters);
+        self.sums.axis_iter_mut(Axis(0)).into_par_iter().zip(changes).with_min_len(grain).for_each(|(sum, changes)| {
             let sum = sum.into_slice().expect("sums are contiguous");
             changes.into_iter().for_each(|(row, sign)| rows.add_to(sum, row as usize, sign));
         });
@@ -51,13 +42,19 @@ impl Sums {
         self.sums.row(c).to_slice().expect("sums are contiguous")
     }
 
-    /// The mean (cosine: mean direction) of each cluster's rows. A cluster without rows takes the row that fits its own
-    /// cluster worst, which leaves that cluster.
-    pub fn means(&self, rows: &Rows<'_>, labels: &[u32], old: &Centroids<'_>) -> Array2<f32> {
+    /// The mean (cosine: mean direction) of each cluster's rows, `old` where there is none. A cluster without rows takes
+    /// the row that fits its own cluster worst, which leaves that cluster.
+    pub fn means(
+        &self,
+        rows: &impl Points,
+        labels: &[u32],
+        old: &Array2<f32>,
+        misfits: impl FnOnce() -> Vec<f64>,
+    ) -> Array2<f32> {
         let mut changed: BTreeMap<ClusterId, (Vec<f64>, usize)> = BTreeMap::new();
         let empty: Vec<ClusterId> = (0..self.counts.len()).filter(|&c| self.counts[c] == 0).collect();
         if !empty.is_empty() {
-            let misfits = misfits(rows, labels, old);
+            let misfits = misfits();
             let mut worst: Vec<usize> = (0..labels.len()).filter(|&i| misfits[i] > 0.0).collect();
             worst.sort_by(|&a, &b| misfits[b].total_cmp(&misfits[a]).then(a.cmp(&b)));
             let mut worst = worst.into_iter();
@@ -75,10 +72,11 @@ impl Sums {
                 changed.insert(cluster, (alone, 1));
             }
         }
-        let mut means = old.values.clone();
-        means.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(c, mut mean)| {
+        let mut means = old.clone();
+        let grain = grain(rows.n_features());
+        means.axis_iter_mut(Axis(0)).into_par_iter().enumerate().with_min_len(grain).for_each(|(c, mut mean)| {
             let (sum, count) = changed.get(&c).map_or((self.sum(c), self.counts[c]), |(sum, count)| (sum, *count));
-            let scale = match rows.metric {
+            let scale = match rows.metric() {
                 Metric::Euclidean => count as f64,
                 Metric::Cosine if count == 0 => 0.0,
                 Metric::Cosine => sum.iter().map(|v| v * v).sum::<f64>().sqrt(),
@@ -90,11 +88,30 @@ impl Sums {
         means
     }
 
+    /// The objective about the means, from sums alone: the rows' squared lengths, `squares` in all, less what the means
+    /// hold of them.
+    pub fn inertia(&self, rows: &impl Points, squares: f64) -> f64 {
+        let held = |(sum, &count): (ArrayView1<'_, f64>, &usize)| match rows.metric() {
+            Metric::Euclidean => sum.dot(&sum) / count.max(1) as f64,
+            Metric::Cosine => sum.dot(&sum).sqrt(),
+        };
+        (squares - self.sums.outer_iter().zip(&self.counts).map(held).sum::<f64>()).max(0.0)
+    }
+
     /// The features' mean variance, which makes the tolerance independent of scale; every row must be in a cluster.
-    pub fn mean_variance(&self, rows: &Rows<'_>) -> f64 {
+    pub fn mean_variance(&self, rows: &impl Points, squares: f64) -> f64 {
         let n = self.counts.iter().sum::<usize>().max(1) as f64;
         let of_mean: f64 = self.sums.sum_axis(Axis(0)).iter().map(|sum| (sum / n).powi(2)).sum();
-        let squares: f64 = (0..rows.len()).filter(|&i| !rows.is_blank(i)).map(|i| rows.squared_length(i)).sum();
         (squares / n - of_mean).max(0.0) / rows.n_features().max(1) as f64
     }
+}
+
+/// The sum of squared lengths, blank rows left out.
+pub(super) fn squares(rows: &impl Points) -> f64 {
+    (0..rows.len()).filter(|&i| !rows.is_blank(i)).map(|i| rows.squared_length(i)).sum()
+}
+
+/// How many clusters a task takes if each costs `n_values`: waking a thread costs some thousands.
+pub(super) fn grain(n_values: usize) -> usize {
+    (1 << 15) / n_values.clamp(1, 1 << 15)
 }
