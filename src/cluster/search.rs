@@ -229,6 +229,9 @@ impl<'a> Search<'a> {
 
     /// A centroid with such a score is within this distance of the row.
     fn reach(&self, row: usize, c: ClusterId, score: f32) -> f32 {
+        if score == f32::NEG_INFINITY {
+            return f32::INFINITY; // Not known.
+        }
         self.outreach(row, c, 2.0 * (f64::from(score) + self.score_error(row)) + self.images.length(row).powi(2))
     }
 
