@@ -290,8 +290,9 @@ mod tests {
             x.zip_mut_with(&factors.dot(&directions), |x, &v| *x = (*x * noise + v + offset) * scale);
             for &k in n_clusters {
                 let what = format!("{d} features, offset {offset}, noise {noise}, scale {scale}, k {k}");
-                assert_nearest(&x, KMeansParams::new(k), &what);
-                assert_nearest(&x, KMeansParams::spherical(k), &format!("spherical, {what}"));
+                assert_nearest(&x, KMeansParams::new(k).init(Init::Random), &what);
+                let spherical = KMeansParams::spherical(k).init(Init::Random);
+                assert_nearest(&x, spherical, &format!("spherical, {what}"));
             }
         }
     }

@@ -218,7 +218,8 @@ impl<'a> Search<'a> {
     fn threshold(&self, row: usize, distance: f32) -> f32 {
         let reach = f64::from(distance) + self.images.error(row) + self.error;
         let squared = reach * reach + self.slack() - self.images.length(row).powi(2);
-        up(squared / 2.0 + self.score_error(row))
+        // Less than the score of what has been taken.
+        up(squared / 2.0 + self.score_error(row)).min(f32::MAX)
     }
 
     /// No centroid with such a score or a higher one is nearer to the row than this.
