@@ -2,8 +2,10 @@
 
 use super::args::InputArgs;
 use super::{results, settings};
-use crate::collection::{Skipped, Truth};
+use crate::cluster::Metric;
+use crate::collection::{Features, Skipped, Truth};
 use crate::decode::decode;
+use crate::distance::sparse::Panels;
 use crate::embed::{Embedded, Extractor};
 use crate::pipeline::Outcome;
 use crate::progress::Reporter;
@@ -87,10 +89,20 @@ pub fn write(
 /// Each cluster's figures, and its middle where the extractor can draw it.
 fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
     let model = &gallery.outcome.model;
-    let features = model.assigner.centers().and_then(|centers| match &model.reducer {
+    let mut features = model.assigner.centers().and_then(|centers| match &model.reducer {
         Some(reducer) => reducer.inverse_transform(centers),
         None => Some(centers.to_owned()),
     });
+    let by_direction = model.assigner.centroids().is_some_and(|c| c.metric == Metric::Cosine);
+    if let (Some(directions), true) = (&mut features, by_direction) {
+        // A direction has no brightness: it is drawn with all there is.
+        for mut direction in directions.outer_iter_mut() {
+            let most = direction.fold(0f32, |most, value| most.max(*value));
+            if most > 0.0 {
+                direction /= most;
+            }
+        }
+    }
     let rows = gallery.outcome.evaluation.clusters.iter().filter_map(|row| Some((row.cluster?, row)));
     rows.map(|(cluster, row)| {
         let percent = |v: f64| format!("{:.1} %", 100.0 * v);
@@ -110,6 +122,16 @@ fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
 
 /// Two principal components of the rows that were clustered, for the map.
 fn layout(outcome: &Outcome<'_>, reporter: &dyn Reporter) -> anyhow::Result<Array2<f32>> {
+    if let (Features::Sparse(x), Some(centers)) = (&outcome.fitted.reduced, outcome.model.assigner.centers()) {
+        // The plane that shows their clusters' centres best, which no dense row is needed for.
+        let n_components = centers.nrows().min(2);
+        let plane = LinearParams::pca(n_components).check()?.fit_rows(centers, reporter)?;
+        let panels = Panels::new(plane.components());
+        let mut products = vec![0.0; x.rows() * panels.width()];
+        panels.products(x, &(0..x.rows()).collect::<Vec<_>>(), &mut products);
+        let place = |i: usize, j: usize| products[i * panels.width() + j];
+        return Ok(Array2::from_shape_fn((x.rows(), 2), |(i, j)| if j < n_components { place(i, j) } else { 0.0 }));
+    }
     let rows = outcome.fitted.reduced.to_dense();
     let (n_samples, n_features) = rows.dim();
     let n_components = n_samples.min(n_features).min(2);

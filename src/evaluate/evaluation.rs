@@ -16,6 +16,9 @@ use crate::collection::{ClusterId, Features, Truth};
 /// A larger table of clusters by classes is no use to anyone, and may not fit in memory.
 const MAX_CONFUSION_CELLS: usize = 1_000_000;
 
+/// Rows that the scores over all pairs of sparse rows look at, at most: those rows tend to be very wide.
+const MAX_SPARSE: usize = 2000;
+
 /// Choices of [`evaluate`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EvaluateParams {
@@ -143,7 +146,13 @@ pub fn evaluate(
     if let Some(data) = data {
         EvaluateError::check_rows("labels", data.dim().0, n_samples)?;
         add_dispersion(&mut evaluation, &grouping, &data);
-        match sample_rows(n_samples, params.sampling) {
+        let sampling = match &data {
+            Features::Dense(_) => params.sampling,
+            Features::Sparse(_) => {
+                Sampling { max_samples: params.sampling.max_samples.min(MAX_SPARSE), ..params.sampling }
+            }
+        };
+        match sample_rows(n_samples, sampling) {
             None => add_pairwise(&mut evaluation, &grouping, &data),
             Some(rows) => {
                 evaluation.sample = Some(SampleUsed { n_samples: rows.len(), seed: params.sampling.seed });
