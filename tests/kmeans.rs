@@ -1,9 +1,9 @@
 //! k-means against scikit-learn from the same starts: labels, inertia and rounds, with 1, 2 and 4 threads
-//! (tests/data/kmeans.py is the recipe).
+//! (tests/data/kmeans.py is the recipe); and what k-means++ and k-means|| leave to be done (tests/data/seeding.py).
 
 use std::path::Path;
 
-use alike::cluster::{Clustering, Init, KMeansParams};
+use alike::cluster::{Centroids, Clustering, Init, KMeansParams, Metric, seed};
 use alike::progress::Silent;
 use linfa::ParamGuard;
 use ndarray::{Array2, Axis, concatenate};
@@ -73,5 +73,27 @@ fn labels_inertia_and_rounds_are_those_of_scikit_learn() {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ours.n_clusters(), "{name}: clusters were merged");
+    }
+}
+
+#[test]
+fn starts_are_as_good_as_those_of_scikit_learn() {
+    let expected: Value = serde_json::from_str(include_str!("data/seeding.json")).unwrap();
+    let x = digits().mapv(|v| (v / 255.0) as f32);
+    for (k, expected) in expected["potentials"].as_object().unwrap() {
+        let k: usize = k.parse().unwrap();
+        let potential = |init: &Init, number: u64| -> f64 {
+            let centroids = seed(x.view(), Metric::Euclidean, k, init, number, &Silent).unwrap();
+            let start = Centroids { metric: Metric::Euclidean, centroids, blank: None };
+            start.assign(x.view()).iter().map(|a| a.distance * a.distance).sum()
+        };
+        let mean = |init: &Init| (0..30).map(|number| potential(init, number)).sum::<f64>() / 30.0;
+        let theirs = expected["mean"].as_f64().unwrap();
+        // Four deviations of a difference between means of 30 and of 100 starts.
+        let close = 4.0 * expected["deviation"].as_f64().unwrap() * (1.0f64 / 30.0 + 1.0 / 100.0).sqrt();
+        let (ours, parallel) = (mean(&Init::KMeansPlusPlus), mean(&Init::KMeansParallel));
+        assert!((ours - theirs).abs() < close, "k-means++, k = {k}: {ours} {theirs}");
+        assert!(parallel < 1.03 * theirs, "k-means||, k = {k}: {parallel} {theirs}");
+        assert!(mean(&Init::Random) > 1.05 * theirs, "drawn by distance is no better than by chance, k = {k}");
     }
 }

@@ -134,8 +134,9 @@ pub struct FitArgs {
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// k-means start: random, kmeans++, or a .npy of centroids
-    #[arg(long, value_name = "START", default_value = "kmeans++")]
+    /// k-means start: random, kmeans++, kmeans|| (for many clusters), a .npy of centroids, or auto (kmeans++ up to 256
+    /// clusters, kmeans|| beyond)
+    #[arg(long, value_name = "START", default_value = "auto")]
     pub init: String,
     /// k-means starts, the best of which is kept
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]

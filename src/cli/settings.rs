@@ -21,14 +21,18 @@ pub fn fit_params(args: &FitArgs) -> anyhow::Result<FitParams> {
     }
     let asked = args.levels.last().map_or(args.clusters, |&n| NClusters::Fixed(n));
     let (init, n_clusters) = match args.init.as_str() {
+        "auto" => (Init::Auto, asked),
         "kmeans++" => (Init::KMeansPlusPlus, asked),
+        "kmeans||" => (Init::KMeansParallel, asked),
         "random" => (Init::Random, asked),
         _ if !takes_start(args.algorithm) => {
             return Err(UsageError(format!("--init {}: the algorithm takes no given start", args.init)).into());
         }
         file => {
             let centroids = crate::embed::files::read(Path::new(file))
-                .with_context(|| format!("--init {file}: neither random, kmeans++ nor a file of centroids"))?
+                .with_context(|| {
+                    format!("--init {file}: neither auto, random, kmeans++, kmeans|| nor a file of centroids")
+                })?
                 .features()
                 .to_dense()
                 .into_owned();
@@ -119,7 +123,7 @@ pub fn algorithm_name(algorithm: AlgorithmChoice) -> &'static str {
 
 /// The file of starting centroids, if one was named.
 pub fn start_file(args: &FitArgs) -> Option<&Path> {
-    (!matches!(args.init.as_str(), "kmeans++" | "random")).then(|| Path::new(&args.init))
+    (!matches!(args.init.as_str(), "auto" | "kmeans++" | "kmeans||" | "random")).then(|| Path::new(&args.init))
 }
 
 /// The limits on one picture.

@@ -80,7 +80,6 @@ impl<'a> Images<'a> {
     ///
     /// # Errors
     /// If interrupted.
-    #[allow(dead_code)]
     pub fn new(rows: &'a Rows<'a>, reporter: &dyn Reporter) -> Result<Self, ClusterError> {
         let mut images = Self::identity(rows);
         if let Some(width) = width(rows, 1) {

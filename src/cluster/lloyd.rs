@@ -13,10 +13,12 @@ use super::{Assigner, Centroids, ClusterError, Clustering, Init, KMeansValidPara
 use crate::distance::squared_euclidean;
 use crate::progress::Reporter;
 use ndarray::{Array2, ArrayView2, Axis};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::time::Instant;
+
+/// Up to so many values, restarts run side by side: there is too little to share within one. Each takes up to 6 times
+/// the memory of the rows, which is bounded so.
+const SMALL: usize = 1 << 18;
 
 /// What one start has come to.
 pub(super) struct Run {
@@ -37,48 +39,23 @@ pub(super) fn fit(
     let x = x.as_standard_layout();
     let x = x.view();
     let rows = Rows::new(&x, settings.metric);
-    if let Some(row) = rows.not_finite() {
-        return Err(ClusterError::NotFinite { row });
-    }
-    if settings.n_clusters > rows.len() || rows.len() == 0 {
-        return Err(ClusterError::TooFewSamples { n_clusters: settings.n_clusters, n_samples: rows.len() });
-    }
-    let n_clusters = settings.n_clusters.min((0..rows.len()).filter(|&i| !rows.is_blank(i)).count());
+    rows.check(settings.n_clusters)?;
     let n_restarts = if matches!(settings.init, Init::Given(_)) { 1 } else { settings.n_restarts };
-    let mut best: Option<Run> = None;
-    for restart in 0..n_restarts {
-        let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
-        rng.set_stream(restart as u64);
-        let mut seconds = 0.0;
-        let centroids = timed(&mut seconds, || start(&rows, settings, n_clusters, &mut rng))?;
-        let mut run = iterate(&rows, centroids, settings, reporter)?;
+    let start_again = |restart| {
+        let (mut rng, mut seconds) = (seeding::generator(settings.seed, restart), 0.0);
+        let start = || seeding::start(&rows, settings.n_clusters, &settings.init, &mut rng, reporter);
+        let start = timed(&mut seconds, start)?;
+        let mut run = iterate(&rows, start, settings, reporter)?;
         run.summary.seconds.start = seconds;
-        if best.as_ref().is_none_or(|b| run.inertia < b.inertia) {
-            best = Some(run);
-        }
-    }
-    Ok(by_size(settings.metric, |i| rows.is_blank(i), best.expect("at least one restart")))
-}
-
-fn start(
-    rows: &Rows<'_>,
-    settings: &KMeansValidParams,
-    n_clusters: usize,
-    rng: &mut ChaCha8Rng,
-) -> Result<Array2<f32>, ClusterError> {
-    let mut centroids = match &settings.init {
-        Init::Given(given) if given.dim() != (settings.n_clusters, rows.n_features()) => {
-            let expected = (settings.n_clusters, rows.n_features());
-            return Err(ClusterError::InitShape { found: given.dim(), expected });
-        }
-        Init::Given(given) => given.as_standard_layout().into_owned(),
-        Init::Random => seeding::random(rows.view(), n_clusters, rng),
-        Init::KMeansPlusPlus => seeding::plus_plus(rows, n_clusters, rng),
+        Ok(run)
     };
-    if settings.metric == Metric::Cosine {
-        normalise(&mut centroids);
-    }
-    Ok(centroids)
+    let better = |a: Run, b: Run| Ok(if b.inertia < a.inertia { b } else { a });
+    let best: Result<Option<Run>, ClusterError> = if x.len() <= SMALL {
+        (0..n_restarts).into_par_iter().map(start_again).try_reduce_with(better).transpose()
+    } else {
+        (0..n_restarts).map(start_again).reduce(|a, b| better(a?, b?)).transpose()
+    };
+    Ok(by_size(settings.metric, |i| rows.is_blank(i), best?.expect("at least one restart")))
 }
 
 /// Gives every row that has a direction unit length.

@@ -40,7 +40,7 @@ pub use hierarchical::{HierarchicalParams, HierarchicalValidParams};
 pub use kmeans::{KMeans, KMeansParams, KMeansValidParams};
 pub use minibatch::{MiniBatchParams, MiniBatchValidParams};
 pub use mixture::{MixtureParams, MixtureValidParams};
-pub use seeding::Init;
+pub use seeding::{Init, seed};
 pub use summary::{FitSeconds, Strategy, Summary, Work};
 pub use tree::Tree;
 

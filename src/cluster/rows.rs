@@ -1,6 +1,7 @@
 //! The rows that are clustered, as the metric sees them.
 
-use super::Metric;
+use super::guard::enough;
+use super::{ClusterError, Metric};
 use crate::distance::{dot, squared_euclidean, squared_norms};
 use ndarray::ArrayView2;
 
@@ -33,9 +34,12 @@ impl<'a> Rows<'a> {
         Self { values, n_features: x.ncols(), norms: squared_norms(*x), metric }
     }
 
-    /// The first row with a value that is not finite: its squared length, in f64, isn't either.
-    pub fn not_finite(&self) -> Option<usize> {
-        self.norms.iter().position(|norm| !norm.is_finite())
+    /// Refuses values that are not finite, which show in the squared lengths, and fewer rows than clusters.
+    pub fn check(&self, n_clusters: usize) -> Result<(), ClusterError> {
+        match self.norms.iter().position(|norm| !norm.is_finite()) {
+            Some(row) => Err(ClusterError::NotFinite { row }),
+            None => enough(self.len(), n_clusters),
+        }
     }
 
     pub fn view(&self) -> ArrayView2<'a, f32> {

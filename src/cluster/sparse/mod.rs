@@ -16,7 +16,6 @@ use super::{Assignment, ClusterError, Clustering, Init, KMeansValidParams, Metri
 use crate::collection::Csr;
 use crate::progress::Reporter;
 use ndarray::Array2;
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rows::{Centroids, Rows};
@@ -37,8 +36,7 @@ pub(super) fn fit(x: &Csr, settings: &KMeansValidParams, reporter: &dyn Reporter
     let n_restarts = if matches!(settings.init, Init::Given(_)) { 1 } else { settings.n_restarts };
     let mut best: Option<Run> = None;
     for restart in 0..n_restarts {
-        let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
-        rng.set_stream(restart as u64);
+        let mut rng = super::seeding::generator(settings.seed, restart);
         let mut seconds = 0.0;
         let centroids = timed(&mut seconds, || start(&rows, settings, n_clusters, &mut rng))?;
         let mut run = iterate(&rows, centroids, settings, reporter)?;
@@ -71,7 +69,7 @@ fn start(
         }
         Init::Given(given) => given.as_standard_layout().into_owned(),
         Init::Random => seeding::random(rows, n_clusters, rng),
-        Init::KMeansPlusPlus => seeding::plus_plus(rows, n_clusters, rng),
+        Init::Auto | Init::KMeansPlusPlus | Init::KMeansParallel => seeding::plus_plus(rows, n_clusters, rng),
     };
     if settings.metric == Metric::Cosine {
         super::lloyd::normalise(&mut centroids);

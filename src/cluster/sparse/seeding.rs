@@ -2,7 +2,6 @@
 
 use super::rows::Rows;
 use crate::cluster::rows::Points;
-use crate::cluster::seeding::draw;
 use crate::distance::sparse::Panels;
 use ndarray::Array2;
 use rand::Rng;
@@ -21,22 +20,29 @@ fn vectors(rows: &Rows<'_>, chosen: &[usize]) -> Array2<f32> {
     vectors
 }
 
-/// `n_clusters` different rows, uniformly.
+/// `n_clusters` different rows that have a direction, uniformly; a blank row if none has.
 pub(super) fn random(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng) -> Array2<f32> {
-    vectors(rows, &rand::seq::index::sample(rng, rows.len(), n_clusters).into_vec())
+    let eligible: Vec<usize> = (0..rows.len()).filter(|&i| !rows.is_blank(i)).collect();
+    if eligible.is_empty() {
+        return vectors(rows, &[0]);
+    }
+    let drawn = rand::seq::index::sample(rng, eligible.len(), n_clusters);
+    vectors(rows, &drawn.iter().map(|at| eligible[at]).collect::<Vec<_>>())
 }
 
-/// Greedy k-means++, with the draws that dense rows would get.
+/// Greedy k-means++, with the draws that dense rows would get; a blank row if no row has a direction.
 pub(super) fn plus_plus(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng) -> Array2<f32> {
     let n = rows.len();
     let trials = 2 + (n_clusters as f64).ln() as usize;
-    let candidates: Vec<usize> = (0..n).filter(|&i| rows.weight(i) > 0.0).collect();
-    let first = if candidates.is_empty() { 0 } else { candidates[rng.random_range(0..candidates.len())] };
+    let equal: Vec<f64> = (0..n).map(|i| if rows.is_blank(i) { 0.0 } else { 1.0 }).collect();
+    let Some(first) = draw(&equal, rng) else { return vectors(rows, &[0]) };
     let mut chosen = vec![first];
-    let mut nearest = vec![f64::INFINITY; n];
-    nearest = to_candidates(rows, &[first], &nearest).swap_remove(0);
+    let mut nearest = to_candidates(rows, &chosen, &vec![f64::INFINITY; n]).swap_remove(0);
     while chosen.len() < n_clusters {
-        let drawn: Vec<usize> = (0..trials).map(|_| draw(&nearest, rng)).collect();
+        let drawn: Vec<usize> = (0..trials).map_while(|_| draw(&nearest, rng)).collect();
+        if drawn.is_empty() {
+            break;
+        }
         let best = to_candidates(rows, &drawn, &nearest)
             .into_iter()
             .zip(drawn)
@@ -46,7 +52,24 @@ pub(super) fn plus_plus(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng
         nearest = best.1;
         chosen.push(best.2);
     }
+    // Every row that is left equals one that is chosen.
+    let mut taken = vec![false; n];
+    chosen.iter().for_each(|&row| taken[row] = true);
+    let missing = n_clusters - chosen.len();
+    chosen.extend((0..n).filter(|&i| !taken[i] && !rows.is_blank(i)).take(missing));
     vectors(rows, &chosen)
+}
+
+/// A row, with a chance in proportion to its weight; `None` if all weights are 0.
+fn draw(weights: &[f64], rng: &mut ChaCha8Rng) -> Option<usize> {
+    let last = weights.iter().rposition(|&w| w > 0.0)?;
+    let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
+    let drawn = weights.iter().position(|&w| {
+        left -= w;
+        w > 0.0 && left < 0.0
+    });
+    // What rounding leaves over goes to the last.
+    Some(drawn.unwrap_or(last))
 }
 
 /// For each candidate the squared distance of every row to the nearest chosen one if the candidate joins them.

@@ -3,7 +3,7 @@ use crate::cluster::{Centroids, KMeansParams};
 use crate::collection::sparse_row;
 use crate::progress::Silent;
 use linfa::ParamGuard;
-use rand::Rng;
+use rand::{Rng, SeedableRng};
 
 /// Problem number `seed`: rows of many kinds, some of them meant to make rounding tell.
 fn problem(seed: u64) -> (Csr, usize) {
@@ -133,8 +133,10 @@ fn impossible_requests_are_errors() {
     assert!(matches!(fit(4, &x(vec![1.0, 1.0])), Err(ClusterError::TooFewSamples { n_samples: 3, .. })));
     assert!(matches!(fit(2, &x(vec![1.0, f32::NAN])), Err(ClusterError::NotFinite { row: 2 })));
     assert!(matches!(fit(1, &Csr::zero((0, 4))), Err(ClusterError::TooFewSamples { n_samples: 0, .. })));
-    let blank = fit(2, &Csr::zero((5, 4))).unwrap();
-    assert_eq!((blank.n_clusters(), blank.assigner.centroids().unwrap().blank), (1, Some(0)));
+    for init in [Init::Random, Init::KMeansPlusPlus] {
+        let blank = super::tests::fit(KMeansParams::spherical(2).init(init), &Csr::zero((5, 4))).unwrap();
+        assert_eq!((blank.n_clusters(), blank.assigner.centroids().unwrap().blank), (1, Some(0)));
+    }
     let given = KMeansParams::spherical(2).init(Init::Given(Array2::zeros((2, 3))));
     assert!(matches!(super::tests::fit(given, &x(vec![1.0; 2])), Err(ClusterError::InitShape { .. })));
 }

@@ -1,0 +1,144 @@
+//! Where k-means starts.
+
+mod parallel;
+mod plus_plus;
+mod potential;
+mod products;
+mod sieve;
+#[cfg(test)]
+mod tests;
+
+use super::guard::at_least_one;
+use super::images::Images;
+use super::lloyd::normalise;
+use super::rows::{Points, Rows};
+use super::{ClusterError, Metric};
+use crate::progress::Reporter;
+use ndarray::{Array2, ArrayView2, Axis};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// How the starting centroids are found. All but given ones are rows; by cosine their directions.
+/// Rows that are mostly zero start by greedy k-means++ where k-means|| is asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Init {
+    /// Greedy k-means++ up to 256 clusters, k-means|| beyond.
+    #[default]
+    Auto,
+    /// Distinct rows, drawn uniformly. O(k); rounds of k-means must make up for it.
+    Random,
+    /// Greedy k-means++: each next row is drawn with a chance in proportion to its squared distance to the nearest
+    /// chosen one, the best of 2 + ln k draws kept. O(n k d log k) at worst (Arthur and Vassilvitskii, SODA 2007).
+    KMeansPlusPlus,
+    /// k-means||: rows are drawn like that, but about 2k at a time and independently of each other; of these, each
+    /// counting the rows nearest to it, greedy k-means++ keeps k. For many clusters: the rows are passed over a few
+    /// times, not k times (Bahmani et al., VLDB 2012).
+    KMeansParallel,
+    /// Given, shape (n_clusters, n_features).
+    Given(Array2<f32>),
+}
+
+/// Up to so many clusters [`Init::Auto`] is greedy k-means++.
+const MANY: usize = 256;
+
+impl Init {
+    /// What [`Auto`](Init::Auto) stands for where `n_clusters` are asked for; itself otherwise.
+    pub fn resolve(&self, n_clusters: usize) -> &Self {
+        match self {
+            Self::Auto if n_clusters > MANY => &Self::KMeansParallel,
+            Self::Auto => &Self::KMeansPlusPlus,
+            other => other,
+        }
+    }
+}
+
+/// Starting centroids for k-means of the rows of `x`, shape (n_samples, n_features): those of the first start of a fit
+/// with the same seed. The result has shape (n_clusters, n_features); by cosine its rows are unit vectors, and there
+/// are no more of them than rows that have a direction.
+///
+/// The draws are those of exact distances, whatever the number of threads. Memory beyond `x`: 20 bytes a row, and for
+/// rows of 256 features and more often another 268 (their images).
+///
+/// # Errors
+/// No clusters, more clusters than rows, values that are not finite, a given start of the wrong shape, or an
+/// interruption.
+///
+/// ```
+/// use alike::cluster::{Init, Metric, seed};
+/// use alike::progress::Silent;
+/// let x = ndarray::array![[0.0f32, 0.0], [0.1, 0.0], [9.0, 9.0]];
+/// let start = seed(x.view(), Metric::Euclidean, 2, &Init::KMeansPlusPlus, 0, &Silent)?;
+/// assert_eq!(start.dim(), (2, 2));
+/// assert!((start[[0, 0]] - start[[1, 0]]).abs() > 8.0); // The far row, and one of the others.
+/// # Ok::<(), alike::cluster::ClusterError>(())
+/// ```
+pub fn seed(
+    x: ArrayView2<'_, f32>,
+    metric: Metric,
+    n_clusters: usize,
+    init: &Init,
+    seed: u64,
+    reporter: &dyn Reporter,
+) -> Result<Array2<f32>, ClusterError> {
+    at_least_one(&[("number of clusters", n_clusters)])?;
+    let x = x.as_standard_layout();
+    let x = x.view();
+    let rows = Rows::new(&x, metric);
+    rows.check(n_clusters)?;
+    start(&rows, n_clusters, init, &mut generator(seed, 0), reporter)
+}
+
+/// The generator of a restart.
+pub(super) fn generator(seed: u64, restart: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(restart as u64);
+    rng
+}
+
+/// Starting centroids; by cosine unit vectors, and no more than there are rows with a direction.
+pub(super) fn start(
+    rows: &Rows<'_>,
+    n_clusters: usize,
+    init: &Init,
+    rng: &mut ChaCha8Rng,
+    reporter: &dyn Reporter,
+) -> Result<Array2<f32>, ClusterError> {
+    let eligible = (0..rows.len()).filter(|&i| !rows.is_blank(i)).count();
+    let k = n_clusters.min(eligible);
+    let chosen = match init.resolve(n_clusters) {
+        Init::Given(given) if given.dim() != (n_clusters, rows.n_features()) => {
+            let expected = (n_clusters, rows.n_features());
+            return Err(ClusterError::InitShape { found: given.dim(), expected });
+        }
+        Init::Given(given) => return Ok(directed(given.as_standard_layout().into_owned(), rows.metric())),
+        Init::Random => random(rows, eligible, k, rng),
+        Init::KMeansParallel => parallel::choose(rows, &Images::new(rows, reporter)?, k, rng, reporter)?,
+        Init::Auto | Init::KMeansPlusPlus => {
+            plus_plus::choose(rows, &Images::new(rows, reporter)?, None, k, rng, reporter)?
+        }
+    };
+    Ok(vectors(rows, &chosen))
+}
+
+/// Different rows, uniformly.
+fn random(rows: &Rows<'_>, eligible: usize, n_clusters: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let drawn = rand::seq::index::sample(rng, eligible, n_clusters).into_vec();
+    if eligible == rows.len() {
+        return drawn;
+    }
+    let eligible: Vec<usize> = (0..rows.len()).filter(|&i| !rows.is_blank(i)).collect();
+    drawn.into_iter().map(|at| eligible[at]).collect()
+}
+
+/// Rows as centroids.
+fn vectors(rows: &Rows<'_>, chosen: &[usize]) -> Array2<f32> {
+    directed(rows.view().select(Axis(0), chosen), rows.metric())
+}
+
+/// By cosine, vectors brought to unit length.
+fn directed(mut vectors: Array2<f32>, metric: Metric) -> Array2<f32> {
+    if metric == Metric::Cosine {
+        normalise(&mut vectors);
+    }
+    vectors
+}

@@ -1,0 +1,78 @@
+//! k-means||: a few rounds that draw many rows each, instead of one round for every centroid.
+//!
+//! B. Bahmani, B. Moseley, A. Vattani, R. Kumar and S. Vassilvitskii, Scalable k-means++, VLDB 2012.
+
+use super::super::ClusterError;
+use super::super::images::Images;
+use super::super::rows::{Points, Rows};
+use super::super::search::{Bounds, Search};
+use super::potential::{Potential, between};
+use super::{plus_plus, vectors};
+use crate::progress::Reporter;
+use ndarray::Axis;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+/// Rounds of draws.
+const ROUNDS: usize = 5;
+/// Rows that a round draws on average, for each cluster.
+const OVERSAMPLING: f64 = 2.0;
+
+/// `n_clusters` rows, no more than there are with a direction. O(n k d) with blocked products; memory O(n), and the
+/// candidates.
+pub(super) fn choose(
+    rows: &Rows<'_>,
+    images: &Images<'_>,
+    n_clusters: usize,
+    rng: &mut ChaCha8Rng,
+    reporter: &dyn Reporter,
+) -> Result<Vec<usize>, ClusterError> {
+    let mut potential = Potential::new(rows, images, None);
+    let Some(first) = potential.draw(rng) else { return Ok(vec![]) };
+    potential.begin(first);
+    let mut candidates = vec![first];
+    // The candidate nearest to each row.
+    let mut owners = vec![0u32; rows.len()];
+    for _ in 0..ROUNDS {
+        reporter.check()?;
+        let share = OVERSAMPLING * n_clusters as f64 / potential.total();
+        let drawn: Vec<usize> = potential
+            .squared()
+            .iter()
+            .enumerate()
+            .filter(|&(_, &squared)| squared > 0.0 && rng.random::<f64>() < share * squared)
+            .map(|(i, _)| i)
+            .collect();
+        if drawn.is_empty() {
+            continue;
+        }
+        let drawn_vectors = vectors(rows, &drawn);
+        let mut bounds = Bounds::new(rows.len());
+        Search::new(rows, images, &drawn_vectors).update(&mut bounds);
+        let squared: Vec<f64> = (0..rows.len())
+            .into_par_iter()
+            .map(|i| if rows.is_blank(i) { 0.0 } else { between(rows, i, drawn[bounds.labels[i] as usize]) })
+            .collect();
+        let base = candidates.len() as u32;
+        let known = potential.squared().par_iter().zip(&squared).zip(&bounds.labels);
+        owners.par_iter_mut().zip(known).for_each(|(owner, ((old, new), label))| {
+            if new < old {
+                *owner = base + label;
+            }
+        });
+        potential.update(|i, old| old.min(squared[i]));
+        candidates.extend(drawn);
+    }
+    if candidates.len() <= n_clusters {
+        plus_plus::go_on(&mut potential, &mut candidates, n_clusters, rng, reporter)?;
+        return Ok(candidates);
+    }
+    let mut masses = vec![0.0; candidates.len()];
+    (0..rows.len()).filter(|&i| !rows.is_blank(i)).for_each(|i| masses[owners[i] as usize] += 1.0);
+    let x = rows.view().select(Axis(0), &candidates);
+    let x = x.view();
+    let subset = Rows::new(&x, rows.metric());
+    let chosen = plus_plus::choose(&subset, &Images::identity(&subset), Some(&masses), n_clusters, rng, reporter)?;
+    Ok(chosen.into_iter().map(|at| candidates[at]).collect())
+}
