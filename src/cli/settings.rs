@@ -50,21 +50,22 @@ pub fn fit_params(args: &FitArgs) -> anyhow::Result<FitParams> {
     if !args.tolerance.is_finite() || args.tolerance < 0.0 {
         return Err(UsageError(format!("--tolerance {}: give a number from 0", args.tolerance)).into());
     }
+    let device = Device::open(args.device)?;
     Ok(FitParams {
         reduction: args.reduce,
         n_clusters,
-        algorithm: algorithm(args, init),
+        algorithm: algorithm(args, init, &device),
         seed: args.seed,
-        device: Device::open(args.device)?,
+        device,
     })
 }
 
 /// The clusterer with its parameters; the number of clusters is set later.
-fn algorithm(args: &FitArgs, init: Init) -> Algorithm {
+fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
     let (restarts, rounds) = (args.restarts as usize, args.max_iterations as usize);
     let kmeans = |params: KMeansParams| {
         let params = params.init(init.clone()).n_restarts(restarts).max_iterations(rounds);
-        Algorithm::KMeans(params.tolerance(args.tolerance).seed(args.seed))
+        Algorithm::KMeans(params.tolerance(args.tolerance).seed(args.seed).device(device.clone()))
     };
     match args.algorithm {
         AlgorithmChoice::Auto | AlgorithmChoice::Kmeans => kmeans(KMeansParams::new(1)),

@@ -2,6 +2,7 @@
 
 use super::{ClusterError, Clustering, Init, Metric, lloyd, sparse};
 use crate::collection::Csr;
+use crate::device::Device;
 use crate::progress::{Reporter, Silent};
 use linfa::ParamGuard;
 use linfa::dataset::DatasetBase;
@@ -34,6 +35,7 @@ pub struct KMeansValidParams {
     pub(super) max_iterations: usize,
     pub(super) tolerance: f64,
     pub(super) seed: u64,
+    pub(super) device: Device,
 }
 
 impl KMeansParams {
@@ -48,6 +50,7 @@ impl KMeansParams {
             max_iterations: 300,
             tolerance: 1e-4,
             seed: 0,
+            device: Device::Cpu,
         })
     }
 
@@ -86,6 +89,11 @@ impl KMeansParams {
     /// Seed of the random draws.
     pub fn seed(self, seed: u64) -> Self {
         Self(KMeansValidParams { seed, ..self.0 })
+    }
+
+    /// Where the nearest centroids are found; the result is the same everywhere.
+    pub fn device(self, device: Device) -> Self {
+        Self(KMeansValidParams { device, ..self.0 })
     }
 }
 

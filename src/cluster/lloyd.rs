@@ -4,12 +4,13 @@
 //! S. Lloyd, Least squares quantization in PCM, 1982. I. Dhillon and D. Modha, Concept decompositions for large sparse
 //! text data using clustering, 2001.
 
+use super::device::DeviceSearch;
 use super::images::Images;
 use super::means::{Sums, grain, squares};
 use super::rows::{Points, Rows};
 use super::search::{Bounds, Search};
 use super::summary::{Summary, timed};
-use super::{Assigner, Centroids, ClusterError, Clustering, Init, KMeansValidParams, Metric, seeding};
+use super::{Assigner, Centroids, ClusterError, Clustering, Init, KMeansValidParams, Metric, Strategy, seeding};
 use crate::distance::squared_euclidean;
 use crate::progress::Reporter;
 use ndarray::{Array2, ArrayView2, Axis};
@@ -77,14 +78,22 @@ fn iterate(
     let mut bounds = Bounds::new(rows.len());
     let mut sums = Sums::new(centroids.dim());
     let mut images = Images::identity(rows);
+    // A start takes some ten rounds before most of its rows rest.
+    let flops = 20.0 * (rows.view().len() * centroids.nrows()) as f64;
+    let device = settings.device.for_work(flops);
+    let mut device = device.map(|device| DeviceSearch::new(rows, device, centroids.nrows()));
     let Summary { mut work, mut inertia, mut seconds, .. } = Summary::default();
     let (mut n_iterations, mut converged, mut n_distances) = (0, false, 0);
     let (mut enough, squares) = (None, squares(rows));
     loop {
         reporter.check()?;
-        timed(&mut seconds.map, || images.renew(centroids.view(), &sums.counts, n_distances, reporter))?;
-        let search = || Search::new(rows, &images, &centroids).update(&mut bounds);
-        let (moves, more) = timed(&mut seconds.assign, search);
+        let (moves, more) = match &mut device {
+            Some(device) => timed(&mut seconds.assign, || device.update(&centroids, &mut bounds.labels, reporter))?,
+            None => {
+                timed(&mut seconds.map, || images.renew(centroids.view(), &sums.counts, n_distances, reporter))?;
+                timed(&mut seconds.assign, || Search::new(rows, &images, &centroids).update(&mut bounds))
+            }
+        };
         work += more;
         n_distances = more.distances;
         // Centroids may have moved after the last assignment: there is one more of them than rounds.
@@ -109,7 +118,7 @@ fn iterate(
         }
         seconds.update += started.elapsed().as_secs_f64();
     }
-    let strategy = images.strategy();
+    let strategy = if device.is_some() { Strategy::Device } else { images.strategy() };
     drop(images);
     let inertia_of_all = timed(&mut seconds.assign, || misfits(rows, &bounds.labels, &centroids).iter().sum());
     let summary = Summary { strategy, work, inertia, seconds };

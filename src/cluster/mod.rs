@@ -10,6 +10,7 @@ mod bisecting;
 mod contract;
 mod dbscan;
 mod density;
+mod device;
 mod gaussians;
 mod guard;
 mod hierarchical;
@@ -45,6 +46,7 @@ pub use summary::{FitSeconds, Strategy, Summary, Work};
 pub use tree::Tree;
 
 use crate::collection::{Blocks, BlocksError, ClusterId, Features};
+use crate::device::DeviceError;
 use crate::progress::{Interrupted, Reporter};
 use linfa::ParamGuard;
 
@@ -181,6 +183,9 @@ pub enum ClusterError {
     /// Rows that are not in memory can't be read.
     #[error("{0}")]
     Unreadable(String),
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// Stopped by the user.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),

@@ -28,6 +28,8 @@ pub enum Strategy {
     Images(usize),
     /// By the values that are not zero.
     Sparse,
+    /// All on a device; near ties in f64 on the CPU.
+    Device,
 }
 
 /// What a search had to look at.
@@ -91,6 +93,7 @@ impl Summary {
             Strategy::Rows => String::new(),
             Strategy::Images(values) => format!(" by {values} values"),
             Strategy::Sparse => " by what is not blank".into(),
+            Strategy::Device => " on the device".into(),
         };
         let FitSeconds { start, map, assign, update } = self.seconds;
         let of_time = |part: f64| 100.0 * part / (start + map + assign + update).max(f64::MIN_POSITIVE);

@@ -110,6 +110,7 @@ pub fn fit<'a>(
     let x = x.into();
     let n_features = x.dim().1;
     reporter.begin("reduce", None);
+    reporter.detail(&format!("products run on {}", params.device));
     let reducer = reducer_params(x.dim(), params)
         .map(|params| params.check().and_then(|params| params.fit_features(&x, reporter)))
         .transpose()?;

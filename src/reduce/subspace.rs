@@ -103,6 +103,11 @@ pub(super) fn leading(
     let (n, d) = x.dim();
     let width = width(count).min(d);
     let by_gram = by_gram(n, d, width);
+    let products = if by_gram { d } else { 2 * width * BY_PASSES.products };
+    let device = match device.for_work(2.0 * x.len() as f64 * products as f64) {
+        None => Device::Cpu,
+        Some(device) => Device::Candle(device.clone()),
+    };
     let (moments, matrix) = if by_gram && matches!(device, Device::Cpu) {
         let Scatter { means, matrix } = scatter(x, centred, reporter)?;
         (Moments::from_scatter(x, means, matrix.diag(), centred)?, Some(matrix))
@@ -110,7 +115,7 @@ pub(super) fn leading(
         (Moments::of(x)?, None)
     };
     let mean = centred.then(|| moments.means.iter().map(|&m| m as f32).collect());
-    let rows = Rows { x: x.view(), mean: mean.as_ref(), device };
+    let rows = Rows { x: x.view(), mean: mean.as_ref(), device: &device };
     let found = if by_gram {
         let matrix = matrix.map_or_else(|| rows.gram(reporter), Ok)?;
         if 2 * width >= d {

@@ -1,12 +1,16 @@
 //! Where matrix products run: on our own CPU blocks, or as candle tensors on a CUDA or Metal device.
 
+mod rows;
+
+pub(crate) use rows::DeviceRows;
+
 use ndarray::{Array2, ArrayView2};
 
 /// What the user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
-    /// An accelerator if this build and machine have one, else the CPU.
+    /// An accelerator, if this build and machine have one and the work is large enough to pay, else the CPU.
     #[default]
     Auto,
     /// The CPU.
@@ -25,7 +29,13 @@ pub enum Device {
     Cpu,
     /// A candle device. Products agree with the CPU's to about 1e-5 of the norms' product.
     Candle(candle_core::Device),
+    /// The same, for work that is large enough to pay; the CPU for the rest.
+    Auto(candle_core::Device),
 }
+
+/// Floating point operations from which [`Device::Auto`] leaves the CPU: what a few cores do in half a second, an
+/// estimate of what it costs to start a device and to send it the data.
+const MIN_FLOPS: f64 = 5e10;
 
 /// Why a device can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +48,31 @@ pub enum DeviceError {
     /// The device failed.
     #[error("the device failed: {0}; --device cpu works everywhere")]
     Failed(#[from] candle_core::Error),
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cpu, Self::Cpu) => true,
+            (Self::Candle(a), Self::Candle(b)) | (Self::Auto(a), Self::Auto(b)) => a.location() == b.location(),
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use candle_core::DeviceLocation::{Cpu, Cuda, Metal};
+        match self {
+            Self::Cpu => return f.write_str("the CPU"),
+            Self::Candle(device) | Self::Auto(device) => match device.location() {
+                Cpu => f.write_str("candle's CPU device")?,
+                Cuda { gpu_id } => write!(f, "CUDA device {gpu_id}")?,
+                Metal { gpu_id } => write!(f, "Metal device {gpu_id}")?,
+            },
+        }
+        if matches!(self, Self::Auto(_)) { f.write_str(" where the work pays, else on the CPU") } else { Ok(()) }
+    }
 }
 
 impl Device {
@@ -59,10 +94,22 @@ impl Device {
             DeviceChoice::Cuda => Ok(Self::Candle(candle_core::Device::new_cuda(0)?)),
             DeviceChoice::Metal if !metal_is_available() => Err(DeviceError::NotBuilt("metal")),
             DeviceChoice::Metal => Ok(Self::Candle(candle_core::Device::new_metal(0)?)),
-            DeviceChoice::Auto => Ok([DeviceChoice::Cuda, DeviceChoice::Metal]
-                .into_iter()
-                .find_map(|choice| Self::open(choice).ok())
-                .unwrap_or(Self::Cpu)),
+            DeviceChoice::Auto => {
+                let found = [DeviceChoice::Cuda, DeviceChoice::Metal].map(Self::open).into_iter().find_map(Result::ok);
+                Ok(found.map_or(Self::Cpu, |device| match device {
+                    Self::Candle(device) => Self::Auto(device),
+                    other => other,
+                }))
+            }
+        }
+    }
+
+    /// The candle device for work of about `flops` floating point operations, all told; `None` is the CPU.
+    pub(crate) fn for_work(&self, flops: f64) -> Option<&candle_core::Device> {
+        match self {
+            Self::Cpu => None,
+            Self::Auto(_) if flops < MIN_FLOPS => None,
+            Self::Candle(device) | Self::Auto(device) => Some(device),
         }
     }
 
@@ -73,7 +120,7 @@ impl Device {
     pub fn product(&self, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Result<Array2<f32>, DeviceError> {
         match self {
             Self::Cpu => Ok(crate::distance::product(a, b)),
-            Self::Candle(device) => {
+            Self::Candle(device) | Self::Auto(device) => {
                 let tensor = |m: ArrayView2<'_, f32>| {
                     let values: Vec<f32> = m.iter().copied().collect();
                     candle_core::Tensor::from_vec(values, m.dim(), device)
@@ -89,6 +136,15 @@ impl Device {
 mod tests {
     use super::*;
     use ndarray::{Axis, Slice};
+
+    #[test]
+    fn small_work_is_the_cpu_s_unless_a_device_was_named() {
+        let device = candle_core::Device::Cpu;
+        assert!(Device::Auto(device.clone()).for_work(MIN_FLOPS / 2.0).is_none());
+        assert!(Device::Auto(device.clone()).for_work(MIN_FLOPS).is_some());
+        assert!(Device::Candle(device).for_work(0.0).is_some());
+        assert!(Device::Cpu.for_work(f64::INFINITY).is_none());
+    }
 
     #[test]
     fn candle_agrees_with_the_cpu() {
