@@ -466,3 +466,46 @@ fn the_tables_of_a_resumed_run_tell_what_could_not_be_placed() {
     assert!(!table.lines().nth(2).unwrap().ends_with(','), "{table}");
     assert!(fs::read_to_string(desk.path("out/skipped.csv")).unwrap().contains(cells[0]));
 }
+
+#[test]
+fn choose_prints_a_table_draws_it_and_gives_its_reasons() {
+    let desk = Desk::new(15);
+    let json = desk.json(0, &["choose", "in", "--to", "8", "--plot", "k.svg", "--plot", "k.png"]);
+    let numbers: Vec<u64> =
+        json["candidates"].as_array().unwrap().iter().map(|c| c["n_clusters"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
+    let suggested = json["suggestion"]["n_clusters"].as_u64().unwrap();
+    assert!((3..=7).contains(&suggested), "{json}");
+    for key in ["inertia", "elbow", "silhouette", "calinski_harabasz", "davies_bouldin", "dunn", "stability"] {
+        assert!(json["candidates"][3][key].is_number(), "{key}");
+    }
+    assert!(json["candidates"][3]["gap"]["value"].is_number());
+    assert_eq!(json["suggestion"]["votes"].as_array().unwrap().len(), 7);
+    assert!(fs::read_to_string(desk.path("k.svg")).unwrap().contains(&format!("{suggested} clusters suggested")));
+    assert!(fs::read(desk.path("k.png")).unwrap().starts_with(b"\x89PNG"));
+    let output = desk.alike(&["choose", "in", "--to", "8", "--quiet"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains(&format!("\n>  {suggested} ")), "{text}");
+    assert!(text.contains(&format!("Suggestion: {suggested} clusters\n")), "{text}");
+    // What sort takes when it is not told.
+    let json = desk.json(0, &["cluster", "in", "--out", "l.csv"]);
+    let sweep = &json["sweep"]["suggestion"]["n_clusters"];
+    assert_eq!(&json["n_clusters"], sweep);
+}
+
+#[test]
+fn choose_refuses_what_makes_no_sense() {
+    let desk = Desk::new(3);
+    for (args, said) in [
+        (&["--from", "5", "--to", "4"][..], "--from 5 --to 4"),
+        (&["--clusters", "4"], "--clusters 4"),
+        (&["--plot", "k.pdf"], ".svg or .png"),
+        (&["--plot", "in/k.svg"], "never changed"),
+    ] {
+        let error = desk.error(2, &[&["choose", "in"], args].concat());
+        assert!(error.contains(said), "{error}");
+    }
+    assert!(!desk.path("k.pdf").exists());
+    let warned = desk.error(0, &["choose", "in", "--to", "40"]);
+    assert!(warned.contains("at most 11 clusters"), "{warned}");
+}

@@ -58,6 +58,8 @@ pub enum Command {
     Embed(EmbedArgs),
     /// Cluster images or embeddings without arranging: labels as .csv or .npy
     Cluster(Box<ClusterArgs>),
+    /// Judge every number of clusters of a range, and suggest one: a table, a picture, and who disagrees
+    Choose(Box<ChooseArgs>),
     /// Score labels against the truth, and with --embeddings by themselves
     Score(ScoreArgs),
     /// Put new images into the clusters of a saved model
@@ -124,7 +126,7 @@ pub struct FitArgs {
     /// The clusterer
     #[arg(long, value_enum, default_value_t)]
     pub algorithm: AlgorithmChoice,
-    /// How many clusters: a number, or auto (by silhouette)
+    /// How many clusters: a number, or auto (what `alike choose` suggests)
     #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = parse_clusters)]
     pub clusters: crate::pipeline::NClusters,
     /// Fewer features first: pca:N, svd:N, whiten:N (PCA to equal variance), kernel-pca:N, random:N, diffusion:N, none, or
@@ -291,6 +293,27 @@ pub struct ClusterArgs {
     pub fit: FitArgs,
     #[command(flatten)]
     pub truth: TruthArgs,
+}
+
+/// `alike choose`.
+#[derive(Args, Debug)]
+pub struct ChooseArgs {
+    /// Images as for sort, or an embeddings file: .npy (n x d), .parquet or .safetensors
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Least number of clusters to judge; below 3, one cluster is judged too
+    #[arg(long, value_name = "K", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub from: u32,
+    /// Largest; beyond 20 in steps of an eighth [default: 40, or a third of the images]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub to: Option<u32>,
+    /// Draw the criteria: .svg or .png; may be given twice
+    #[arg(long, value_name = "FILE")]
+    pub plot: Vec<PathBuf>,
+    #[command(flatten)]
+    pub extractor: ExtractorArgs,
+    #[command(flatten)]
+    pub fit: FitArgs,
 }
 
 /// `alike score`.

@@ -81,6 +81,7 @@ pub fn write(
         clusters: &clusters(gallery),
         layout: Some(layout.view()),
         confusion: confusion.as_ref(),
+        sweep: gallery.outcome.fitted.sweep.as_ref(),
         skipped: gallery.skipped,
     };
     Ok(report::write(directory, &contents, reporter)?)

@@ -2,6 +2,7 @@
 
 mod args;
 mod assign;
+mod choose;
 mod cluster;
 mod embed;
 mod exit;
@@ -62,6 +63,7 @@ fn run(command: &Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Sort(args) => sort::run(args, printer),
         Command::Embed(args) => embed::run(args, printer),
         Command::Cluster(args) => cluster::run(args, printer),
+        Command::Choose(args) => choose::run(args, printer),
         Command::Score(args) => score::run(args, printer),
         Command::Assign(args) => assign::run(args, printer),
         Command::Undo(args) => undo::run(args, printer),

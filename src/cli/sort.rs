@@ -408,7 +408,7 @@ impl Job<'_> {
         let clustering = &fitted.clustering;
         let algorithm = settings::algorithm_name(self.args.fit.algorithm);
         let ended = if clustering.converged { "converged" } else { "stopped" };
-        let chosen = if fitted.sweep.is_some() { ", chosen by silhouette" } else { "" };
+        let chosen = if fitted.sweep.is_some() { ", as suggested by the sweep" } else { "" };
         let asked = |option: &str| self.typed[option].clone();
         [
             ("Input", asked("input")),

@@ -60,6 +60,11 @@ impl KMeansParams {
         Self(KMeansValidParams { metric: Metric::Cosine, ..Self::new(n_clusters).0 })
     }
 
+    /// How distance is measured.
+    pub fn metric(&self) -> Metric {
+        self.0.metric
+    }
+
     /// Number of clusters.
     pub fn n_clusters(self, n_clusters: usize) -> Self {
         Self(KMeansValidParams { n_clusters, ..self.0 })

@@ -66,8 +66,11 @@ impl<'a> Extremes<'a> {
     }
 
     /// The index from all blocks.
-    pub fn ratio(blocks: &[Extremes<'_>]) -> Option<f64> {
-        let rows = blocks.iter().flat_map(|block| block.own.iter().zip(&block.between).zip(&block.within));
+    pub fn ratio<'b>(blocks: impl IntoIterator<Item = &'b Extremes<'a>>) -> Option<f64>
+    where
+        'a: 'b,
+    {
+        let rows = blocks.into_iter().flat_map(|block| block.own.iter().zip(&block.between).zip(&block.within));
         let (mut between, mut within) = (f64::INFINITY, 0.0_f64);
         for ((&own, &row_between), &row_within) in rows {
             if own != usize::MAX {

@@ -6,7 +6,6 @@
 //! group, that value is given. [`evaluate`] computes all of them at once.
 
 mod assignment;
-mod choose;
 mod contingency;
 mod dispersion;
 mod distances;
@@ -18,12 +17,15 @@ mod information;
 mod overlap;
 mod pairs;
 mod scores;
+mod separation;
 mod silhouette;
+mod spread;
+mod stability;
+mod suggest;
 #[cfg(test)]
 mod tests;
 
 pub use assignment::accuracy;
-pub use choose::choose_k;
 pub use contingency::{Contingency, NoiseRule};
 pub use dispersion::{calinski_harabasz, davies_bouldin, inertia};
 pub use dunn::dunn;
@@ -32,7 +34,11 @@ pub use information::{ami, completeness, homogeneity, nmi, v_measure};
 pub use overlap::{bcubed, purity, purity_mean};
 pub use pairs::{PrecisionRecall, ari, fowlkes_mallows, pairwise};
 pub use scores::Scores;
+pub use separation::{Separation, separations};
 pub use silhouette::{Sampling, Silhouette, sample_rows, silhouette, silhouettes};
+pub use spread::{Gap, choose_by_gap, elbow, gap};
+pub use stability::stability;
+pub use suggest::{Candidate, Criterion, Suggestion, Verdict, Vote, suggest};
 
 /// Why there are no scores.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

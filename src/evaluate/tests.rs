@@ -373,3 +373,81 @@ fn sparse_rows_score_as_dense_ones() {
         }
     }
 }
+
+/// numpy 2: l = log(references); l.mean() - log(inertia), l.std() * sqrt(1 + 1/4).
+#[test]
+fn the_gap_equals_numpy() {
+    let found = gap(12.5, &[30.0, 28.5, 31.25, 29.0]).unwrap();
+    assert!((found.value - 0.8643755244681559).abs() < 1e-12 && (found.error - 0.03934826474590719).abs() < 1e-12);
+    assert_eq!([gap(0.0, &[1.0]), gap(1.0, &[0.0]), gap(1.0, &[])], [None; 3]);
+}
+
+/// The mean of scikit-learn 1.9.1's adjusted_rand_score over the three pairs.
+#[test]
+fn stability_equals_scikit_learn() {
+    let labellings = [[0, 0, 0, 1, 1, 1, 2, 2, 2, 2], [0, 0, 1, 1, 1, 1, 2, 2, 0, 2], [1, 1, 1, 0, 0, 2, 2, 2, 2, 2]]
+        .map(|l| clusters(&l));
+    let views: Vec<&[_]> = labellings.iter().map(Vec::as_slice).collect();
+    assert!((stability(&views).unwrap() - 0.41492260736865055).abs() < 1e-12);
+    assert_eq!([stability(&views[..1]), stability(&[&[], &[]])], [None; 2]);
+}
+
+#[test]
+fn separations_are_silhouette_and_dunn() {
+    let data = random_data(300, 5, 2);
+    let labellings: Vec<Vec<_>> =
+        [3, 1, 5].map(|k| (0..300).map(|row| (row % 13 != 0).then_some(row % k)).collect()).into();
+    let views: Vec<&[_]> = labellings.iter().map(Vec::as_slice).collect();
+    let found = separations(data.view(), &views).unwrap();
+    for (labels, found) in labellings.iter().zip(found) {
+        assert_eq!(found.silhouette, silhouette(data.view(), labels).unwrap().mean);
+        assert_eq!(found.dunn, dunn(data.view(), labels).unwrap());
+    }
+}
+
+fn candidate(n_clusters: usize, inertia: f64) -> Candidate {
+    Candidate { n_clusters, inertia, ..Candidate::default() }
+}
+
+#[test]
+fn correlated_criteria_have_one_voice() {
+    // Four criteria of separation for 2, elbow and stability for 3.
+    let mut candidates =
+        [candidate(1, 100.0), candidate(2, 70.0), candidate(3, 20.0), candidate(4, 15.0), candidate(5, 10.0)];
+    for (c, stable) in candidates[1..].iter_mut().zip([0.3, 0.9, 0.4, 0.4]) {
+        let k = c.n_clusters as f64;
+        (c.silhouette, c.calinski_harabasz, c.dunn) = (Some(0.9 / k), Some(1.0 / k), Some(1.0 / k));
+        (c.davies_bouldin, c.stability, c.reference_stability) = (Some(k), Some(stable), Some(0.2));
+    }
+    let found = suggest(&mut candidates).unwrap();
+    assert_eq!(found.n_clusters, 3);
+    let verdict = |criterion| found.votes.iter().find(|vote| vote.criterion == criterion).unwrap().verdict;
+    assert_eq!([verdict(Criterion::Elbow), verdict(Criterion::Stability)], [Verdict::Agrees; 2]);
+    assert_eq!([verdict(Criterion::Silhouette), verdict(Criterion::Dunn)], [Verdict::Dissents; 2]);
+    assert_eq!(verdict(Criterion::Gap), Verdict::Abstains);
+    assert!((found.votes.iter().map(|vote| vote.weight).sum::<f64>() - 1.0).abs() < 1e-12);
+    assert!(
+        found.reasons[0].contains("elbow, stability") && found.reasons[1].contains("silhouette (2)"),
+        "{:?}",
+        found.reasons
+    );
+}
+
+#[test]
+fn one_cluster_wins_where_no_gap_rises_and_only_there() {
+    let sweep = |gaps: [f64; 4]| {
+        let mut candidates: Vec<Candidate> = (1..=4).map(|k| candidate(k, 10.0 / k as f64)).collect();
+        candidates.iter_mut().zip(gaps).for_each(|(c, value)| c.gap = Some(Gap { value, error: 0.01 }));
+        suggest(&mut candidates).unwrap().n_clusters
+    };
+    assert_eq!(sweep([0.5, 0.48, 0.51, 0.52]), 1);
+    assert_eq!(sweep([0.5, 0.48, 0.9, 0.8]), 3);
+}
+
+#[test]
+fn a_sweep_without_figures_still_answers() {
+    assert_eq!(suggest(&mut []), None);
+    assert_eq!(suggest(&mut [candidate(1, 0.0)]).unwrap().n_clusters, 1);
+    assert_eq!(suggest(&mut [candidate(1, 0.0), candidate(2, 0.0)]).unwrap().n_clusters, 2);
+    assert!(elbow(&[]).is_empty() && elbow(&[(4, 1.0)]) == [0.0]);
+}

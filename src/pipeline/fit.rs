@@ -1,6 +1,6 @@
 //! Features to clusters: reduce, choose the number of clusters, cluster.
 
-use super::{PipelineError, Sweep, choose_n_clusters};
+use super::{ChooseParams, PipelineError, Sweep, choose_n_clusters};
 use crate::cluster::{Algorithm, Clustering};
 use crate::collection::Features;
 use crate::device::Device;
@@ -35,7 +35,7 @@ impl std::fmt::Display for Reduction {
 /// How many clusters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NClusters {
-    /// By silhouette over a sweep.
+    /// As [`choose_n_clusters`] suggests.
     #[default]
     Auto,
     /// So many.
@@ -107,24 +107,9 @@ pub fn fit<'a>(
     reporter: &dyn Reporter,
 ) -> Result<Fitted<'a>, PipelineError> {
     let started = Instant::now();
-    let x = x.into();
-    let n_features = x.dim().1;
-    reporter.begin("reduce", None);
-    reporter.detail(&format!("products run on {}", params.device));
-    let reducer = reducer_params(x.dim(), params)
-        .map(|params| params.check().and_then(|params| params.fit_features(&x, reporter)))
-        .transpose()?;
-    let reduced = match &reducer {
-        Some(reducer) => reducer.transform_features(&x).into(),
-        None => x,
-    };
+    let (reducer, reduced) = reduce(x.into(), params, reporter)?;
     let reduce_time = started.elapsed();
-    reporter.end();
-    if let Some(reducer) = &reducer {
-        reporter.detail(&format!("{n_features} features reduced by {}", describe(reducer)));
-    }
     let started = Instant::now();
-    reporter.begin("cluster", None);
     let (n_clusters, sweep) = match params.n_clusters {
         NClusters::Fixed(n_clusters) => {
             if !params.algorithm.takes_n_clusters() {
@@ -135,14 +120,53 @@ pub fn fit<'a>(
         }
         NClusters::Auto if !params.algorithm.takes_n_clusters() => (1, None),
         NClusters::Auto => {
-            let sweep = choose_n_clusters(&reduced, &params.algorithm, params.seed, reporter)?;
-            reporter.detail(&format!("{} clusters have the highest silhouette", sweep.chosen));
-            (sweep.chosen, Some(sweep))
+            let choose = ChooseParams { seed: params.seed, ..ChooseParams::default() };
+            let sweep = choose_n_clusters(&reduced, &params.algorithm, &choose, reporter)?;
+            reporter.detail(&format!("{} clusters are suggested", sweep.suggestion.n_clusters));
+            sweep.suggestion.reasons.iter().for_each(|reason| reporter.detail(reason));
+            (sweep.suggestion.n_clusters, Some(sweep))
         }
     };
+    reporter.begin("cluster", None);
     let clustering = params.algorithm.with_n_clusters(n_clusters).fit(&reduced, reporter)?;
     reporter.end();
     Ok(Fitted { reducer, reduced, clustering, sweep, reduce_time, fit_time: started.elapsed() })
+}
+
+/// Reduces the rows of `x` as [`fit`] does and judges the numbers of clusters ([`choose_n_clusters`]).
+///
+/// # Errors
+/// Those of the stages.
+pub fn choose<'a>(
+    x: impl Into<Features<'a>>,
+    params: &FitParams,
+    choose: &ChooseParams,
+    reporter: &dyn Reporter,
+) -> Result<Sweep, PipelineError> {
+    let (_, reduced) = reduce(x.into(), params, reporter)?;
+    choose_n_clusters(&reduced, &params.algorithm, choose, reporter)
+}
+
+fn reduce<'a>(
+    x: Features<'a>,
+    params: &FitParams,
+    reporter: &dyn Reporter,
+) -> Result<(Option<Reducer>, Features<'a>), PipelineError> {
+    let n_features = x.dim().1;
+    reporter.begin("reduce", None);
+    reporter.detail(&format!("products run on {}", params.device));
+    let reducer = reducer_params(x.dim(), params)
+        .map(|params| params.check().and_then(|params| params.fit_features(&x, reporter)))
+        .transpose()?;
+    let reduced = match &reducer {
+        Some(reducer) => reducer.transform_features(&x).into(),
+        None => x,
+    };
+    reporter.end();
+    if let Some(reducer) = &reducer {
+        reporter.detail(&format!("{n_features} features reduced by {}", describe(reducer)));
+    }
+    Ok((reducer, reduced))
 }
 
 pub(super) fn reducer_params((n_samples, n_features): (usize, usize), params: &FitParams) -> Option<ReducerParams> {

@@ -5,8 +5,8 @@ mod fit;
 mod outcome;
 mod stream;
 
-pub use choose::{Sweep, choose_n_clusters};
-pub use fit::{FitParams, Fitted, NClusters, Reduction, describe, fit};
+pub use choose::{ChooseParams, Sweep, choose_n_clusters};
+pub use fit::{FitParams, Fitted, NClusters, Reduction, choose, describe, fit};
 pub use outcome::{Context, Outcome, run};
 pub use stream::{Streamed, run_blocks};
 
@@ -27,6 +27,17 @@ pub enum PipelineError {
     /// The scores.
     #[error("scoring: {0}")]
     Evaluate(#[from] EvaluateError),
+    /// A sweep with an algorithm that is not told a number.
+    #[error("the algorithm finds the number of clusters itself: there is nothing to choose")]
+    FindsNumber,
+    /// A sweep from more clusters than it goes to.
+    #[error("from {from} to {to} clusters: the first number must not be the larger")]
+    Range {
+        /// The first number.
+        from: usize,
+        /// The last.
+        to: usize,
+    },
     /// Stopped by the user.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),

@@ -2,7 +2,7 @@
 
 use super::fit::reducer_params;
 use super::outcome::{cluster_names, reach};
-use super::{Context, FitParams, NClusters, PipelineError, Sweep, choose_n_clusters};
+use super::{ChooseParams, Context, FitParams, NClusters, PipelineError, Sweep, choose_n_clusters};
 use crate::cluster::{ClusterError, Clustering};
 use crate::collection::{Blocks, BlocksError, HELD};
 use crate::evaluate::{EvaluateParams, Evaluation, SampleUsed, Sampling, evaluate, sample_rows};
@@ -62,14 +62,15 @@ pub fn run_blocks(
     reporter.end();
 
     let started = Instant::now();
-    reporter.begin("cluster", None);
     let (n_clusters, sweep) = match params.n_clusters {
         NClusters::Fixed(n_clusters) => (n_clusters, None),
         NClusters::Auto => {
-            let sweep = choose_n_clusters(sample.view(), &params.algorithm, params.seed, reporter)?;
-            (sweep.chosen, Some(sweep))
+            let choose = ChooseParams { seed: params.seed, ..ChooseParams::default() };
+            let sweep = choose_n_clusters(sample.view(), &params.algorithm, &choose, reporter)?;
+            (sweep.suggestion.n_clusters, Some(sweep))
         }
     };
+    reporter.begin("cluster", None);
     let clustering = params.algorithm.with_n_clusters(n_clusters).fit_blocks(&mut reduced, reporter)?;
     let clusters = entries(&mut reduced, &clustering, reporter)?;
     let fit_time = started.elapsed();

@@ -7,6 +7,7 @@ use ndarray::ArrayView2;
 
 use crate::collection::{ClusterId, Skipped};
 use crate::files::FileError;
+use crate::pipeline::Sweep;
 use crate::progress::Interrupted;
 
 /// Everything a report shows; names and values are shown as given.
@@ -26,6 +27,8 @@ pub struct Contents<'a> {
     pub layout: Option<ArrayView2<'a, f32>>,
     /// Clusters against true classes.
     pub confusion: Option<&'a Confusion<'a>>,
+    /// How the number of clusters was chosen, if it was.
+    pub sweep: Option<&'a Sweep>,
     /// The images that were left out. The first 200 are shown, then a link to `skipped.csv` beside the report.
     pub skipped: &'a [Skipped],
 }

@@ -8,13 +8,16 @@
 mod cards;
 mod confusion;
 mod contents;
+mod figure;
 mod groups;
 mod link;
 mod map;
 mod members;
 mod overview;
 mod page;
+mod raster;
 mod sheet;
+mod sweep;
 mod thumbnail;
 mod write;
 
@@ -22,6 +25,8 @@ mod write;
 mod tests;
 
 pub use contents::{Cluster, Confusion, Contents, Member, ReportError, Score};
+pub use figure::Figure;
 pub use sheet::{SheetLayout, sheet};
+pub use sweep::sweep_figure;
 pub use thumbnail::{THUMBNAIL_SIDE, Thumbnail, ThumbnailFormat, find_thumbnail, store_thumbnail, thumbnail};
 pub use write::write;

@@ -1,6 +1,6 @@
 //! `report.html`: the whole collection on one page.
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::cards::cards;
 use super::confusion::confusion;
@@ -9,6 +9,8 @@ use super::groups::Group;
 use super::link::{From, shown};
 use super::map::{Map, section};
 use super::page::{count, facts, number, page};
+use super::sweep::sweep_figure;
+use crate::pipeline::Sweep;
 
 /// Skipped images on the page; `skipped.csv` has them all.
 const SKIPPED: usize = 200;
@@ -22,6 +24,7 @@ pub(super) fn overview(contents: &Contents<'_>, groups: &[Group<'_>], map: Optio
         @if map.is_some() { a href="#map" { "Map" } }
         @if !contents.scores.is_empty() { a href="#scores" { "Scores" } }
         @if contents.confusion.is_some() { a href="#confusion" { "Classes" } }
+        @if contents.sweep.is_some() { a href="#number" { "Number" } }
         @if !contents.facts.is_empty() { a href="#run" { "Run" } }
         @if !contents.skipped.is_empty() { a href="#skipped" { "Skipped" } }
     };
@@ -34,6 +37,7 @@ pub(super) fn overview(contents: &Contents<'_>, groups: &[Group<'_>], map: Optio
         @if let Some(map) = map { (section(map)) }
         (scores(contents))
         (confusion(contents, groups))
+        @if let Some(sweep) = contents.sweep { (number_of_clusters(sweep)) }
         @if !contents.facts.is_empty() {
             section #run aria-labelledby="run-title" {
                 h2 #run-title { "This run" }
@@ -90,6 +94,23 @@ fn scores(contents: &Contents<'_>) -> Markup {
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Why so many clusters.
+fn number_of_clusters(sweep: &Sweep) -> Markup {
+    html! {
+        section #number aria-labelledby="number-title" {
+            h2 #number-title { "Number of clusters" }
+            p.lead {
+                @for reason in &sweep.suggestion.reasons { (reason) " " }
+                "Another number is taken with " code { "--clusters" } "."
+            }
+            div.scroll tabindex="0" role="region" aria-labelledby="number-title" {
+                // Its texts are escaped where they are drawn.
+                (PreEscaped(sweep_figure(sweep).svg()))
             }
         }
     }

@@ -64,6 +64,7 @@ impl Made {
             clusters: &self.clusters,
             layout: Some(self.layout.view()),
             confusion: None,
+            sweep: None,
             skipped: &[],
         }
     }
@@ -370,4 +371,51 @@ fn an_empty_collection_has_a_report() {
     let made = Made::new(0, 1);
     write(out.path(), &made.contents(&[]), &Silent).unwrap();
     assert_eq!(pages(&files(out.path())).count(), 2);
+}
+
+/// A sweep of three numbers, whose criteria disagree.
+fn sweep() -> crate::pipeline::Sweep {
+    use crate::evaluate::{Candidate, suggest};
+    let candidate = |(n_clusters, inertia, silhouette): (usize, f64, Option<f64>)| Candidate {
+        n_clusters,
+        inertia,
+        silhouette,
+        calinski_harabasz: silhouette.map(|s| 100.0 - s),
+        ..Candidate::default()
+    };
+    let mut candidates = [(1, 9.0, None), (2, 4.0, Some(0.4)), (3, 1.0, Some(0.7)), (4, 0.9, Some(0.6))].map(candidate);
+    let suggestion = suggest(&mut candidates).unwrap();
+    crate::pipeline::Sweep { candidates: candidates.into(), suggestion, n_samples: 40 }
+}
+
+#[test]
+fn a_sweep_is_drawn_alike_as_svg_and_as_png() {
+    let figure = sweep_figure(&sweep());
+    let svg = figure.svg();
+    for text in ["3 clusters suggested", "judged on 40 images", "Silhouette", "Dunn", "not defined", ">0.70<"] {
+        assert!(svg.contains(text), "{text} in {svg}");
+    }
+    // The picks of inertia, silhouette, Calinski-Harabasz, and of all together.
+    assert_eq!(svg.matches("<circle").count(), 4);
+    assert_eq!(svg.matches("<svg").count() + svg.matches("</svg>").count(), 2);
+    let png = image::load_from_memory(&figure.png()).unwrap().to_rgb8();
+    assert_eq!(png.dimensions(), (2000, 772));
+    let drawn = |[r, g, b]: [u8; 3]| png.pixels().filter(|p| p.0 == [r, g, b]).count();
+    assert!(drawn([0xc4, 0x4e, 0x1c]) > 200 && drawn([0x1f, 0x65, 0x88]) > 500, "picks and curves");
+    let title = image::imageops::crop_imm(&png, 0, 0, 500, 80).to_image();
+    assert!(title.pixels().filter(|p| p.0[0] < 100).count() > 300, "letters");
+}
+
+#[test]
+fn the_report_shows_how_the_number_was_chosen() {
+    let made = Made::new(20, 3);
+    let members = made.members(20);
+    let out = tempfile::tempdir().unwrap();
+    let html = || std::fs::read_to_string(out.path().join("report.html")).unwrap();
+    write(out.path(), &made.contents(&members), &Silent).unwrap();
+    assert!(!html().contains("#number"));
+    let sweep = sweep();
+    write(out.path(), &Contents { sweep: Some(&sweep), ..made.contents(&members) }, &Silent).unwrap();
+    let html = html();
+    assert!(html.contains("href=\"#number\"") && html.contains("<svg") && html.contains(&sweep.suggestion.reasons[0]));
 }

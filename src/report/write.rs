@@ -39,6 +39,7 @@ use crate::progress::Reporter;
 ///     clusters: &clusters,
 ///     layout: None,
 ///     confusion: None,
+///     sweep: None,
 ///     skipped: &[],
 /// };
 /// report::write(out.path(), &contents, &Silent)?;
