@@ -164,7 +164,7 @@ fn little_or_dull_data_is_reduced_or_refused() {
         let mut broken = x.clone();
         broken[[7, 3]] = f32::NAN;
         assert!(matches!(fit(broken.view(), method, 2), Err(ReduceError::NotFinite { row: 7 })), "{method:?}");
-        assert!(matches!(fit(&sparse(broken.view()), method, 2), Err(ReduceError::NotFinite { row: 7 })), "{method:?}");
+        assert!(matches!(fit(sparse(broken.view()), method, 2), Err(ReduceError::NotFinite { row: 7 })), "{method:?}");
         assert!(matches!(fit(x.view(), method, 0), Err(ReduceError::NoComponents)));
         if method != Method::Random {
             assert!(matches!(fit(part(&x, 0..5), method, 6), Err(ReduceError::TooMany { .. })), "{method:?}");

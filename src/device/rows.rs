@@ -13,6 +13,9 @@ const BLOCK: usize = 256 << 20;
 /// A block is no smaller than so many rows; a device that can't hold them has failed.
 const MIN_ROWS: usize = 64;
 
+/// Writes the values of a row.
+type Fill<'a> = dyn Fn(usize, &mut [f32]) + Sync + 'a;
+
 /// Rows of f32, which passes run over in blocks.
 ///
 /// A failure on the device is taken for a lack of memory: rows that were kept are let go, then blocks are halved, and
@@ -22,7 +25,7 @@ pub(crate) struct DeviceRows<'a> {
     n_rows: usize,
     n_features: usize,
     /// Writes a row.
-    fill: Box<dyn Fn(usize, &mut [f32]) + Sync + 'a>,
+    fill: Box<Fill<'a>>,
     /// Rows of a block.
     size: usize,
     /// The first blocks, and how many bytes of them may stay.
