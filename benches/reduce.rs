@@ -44,7 +44,7 @@ fn svd(c: &mut Criterion) {
     let mut rows = sprs::TriMatI::<f32, u32>::new((n, d));
     for row in 0..n {
         let class = row % classes;
-        for column in (0..d).filter(|column| (column * 31 + class * 7) % 20 == 0) {
+        for column in (0..d).filter(|column| (column * 31 + class * 7).is_multiple_of(20)) {
             if rng.random_bool(0.4) {
                 rows.add_triplet(row, column, 1.0);
             }
