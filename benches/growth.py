@@ -23,6 +23,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(args.th
 
 import faiss  # noqa: E402
 import matplotlib  # noqa: E402
+import matplotlib.ticker  # noqa: E402
 import numpy as np  # noqa: E402
 from sklearn.cluster import KMeans  # noqa: E402
 
@@ -84,6 +85,7 @@ def main():
             panel.loglog(at, y, marker=marker, label=f"{tool}, slope {slope:.2f}")
             print(f"{title}: {tool} {' '.join(f'{value:.3f}' for value in y)} s, slope {slope:.2f}", flush=True)
         panel.set_xlabel(title)
+        panel.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
         panel.legend(frameon=False, fontsize=8)
     panels[0].set_ylabel(f"seconds of {ROUNDS} rounds")
     figure.tight_layout()
