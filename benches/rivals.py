@@ -76,7 +76,7 @@ def mixture():
 
 def dots():
     def make(path):
-        run = [args.alike, "synth", "dots", "--out", path, "--count", str(rows(32_000)), "--classes", "30", "-q"]
+        run = [args.alike, "synth", "dots", "--out", path, "--count", str(rows(32_000)), "-q"]
         subprocess.run(run, check=True)
 
     return scratch("dots-images-idx3-ubyte", make)
