@@ -43,3 +43,19 @@ impl Reporter for Silent {
         false
     }
 }
+
+/// Asked to stop from the beginning.
+#[cfg(test)]
+pub(crate) struct Stopped;
+
+#[cfg(test)]
+impl Reporter for Stopped {
+    fn begin(&self, _: &'static str, _: Option<u64>) {}
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+    fn detail(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+    fn interrupted(&self) -> bool {
+        true
+    }
+}

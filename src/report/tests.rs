@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::*;
 use crate::collection::{Skipped, Stage};
-use crate::progress::{Interrupted, Reporter, Silent};
+use crate::progress::{Interrupted, Silent, Stopped};
 
 const HOSTILE: [&str; 8] = [
     "</script><script>alert(1)</script>",
@@ -344,24 +344,13 @@ fn parts_that_do_not_fit_are_errors_before_anything_is_written() {
 
 #[test]
 fn an_interrupted_report_leaves_the_earlier_one() {
-    struct Stop;
-    impl Reporter for Stop {
-        fn begin(&self, _: &'static str, _: Option<u64>) {}
-        fn advance(&self, _: u64) {}
-        fn end(&self) {}
-        fn detail(&self, _: &str) {}
-        fn warn(&self, _: &str) {}
-        fn interrupted(&self) -> bool {
-            true
-        }
-    }
     let made = Made::new(9, 2);
     let members = made.members(3);
     let out = tempfile::tempdir().unwrap();
     write(out.path(), &made.contents(&members), &Silent).unwrap();
     let before = files(out.path());
     let other = Contents { title: "other", ..made.contents(&members) };
-    assert!(matches!(write(out.path(), &other, &Stop), Err(ReportError::Interrupted(Interrupted))));
+    assert!(matches!(write(out.path(), &other, &Stopped), Err(ReportError::Interrupted(Interrupted))));
     assert!(files(out.path()) == before);
 }
 
