@@ -2,7 +2,7 @@
 //!
 //! M. Steinbach, G. Karypis and V. Kumar, A comparison of document clustering techniques, 2000.
 
-use super::guard::{at_least_one, check_rows, linfa_params, not_negative};
+use super::guard::{check_rows, iterated, linfa_params};
 use super::settle::settle;
 use super::{ClusterError, Clustering, Init, KMeansParams};
 use crate::progress::Reporter;
@@ -104,12 +104,7 @@ struct Part {
 
 impl BisectingValidParams {
     fn verify(&self) -> Result<(), ClusterError> {
-        at_least_one(&[
-            ("number of clusters", self.n_clusters),
-            ("number of restarts", self.n_restarts),
-            ("limit of iterations", self.max_iterations),
-        ])?;
-        not_negative("tolerance", self.tolerance)
+        iterated(self.n_clusters, self.n_restarts, self.max_iterations, self.tolerance)
     }
 
     /// Fits the rows of `x`, shape (n_samples, n_features). Clusters of equal rows are not split, so there may be fewer

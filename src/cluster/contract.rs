@@ -1,7 +1,7 @@
 //! What every clusterer must keep to, tested over all of them.
 
 use super::*;
-use crate::progress::Silent;
+use crate::progress::{Silent, Stopped};
 use ndarray::{Array2, Axis};
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -118,7 +118,8 @@ fn the_order_of_the_rows_makes_no_difference() {
         assert!(other.labels == expected, "{algorithm:?}");
         let inertia = plain.inertia.zip(other.inertia);
         // Other draws end in other optima, the more so within heaps that are cut in three.
-        assert!(inertia.is_none_or(|(a, b)| (a - b).abs() < 0.15 * a), "{algorithm:?}: {inertia:?}");
+        let close = if matches!(algorithm, Algorithm::Hierarchical(_)) { 0.15 } else { 0.05 };
+        assert!(inertia.is_none_or(|(a, b)| (a - b).abs() < close * a), "{algorithm:?}: {inertia:?}");
     }
 }
 
@@ -164,20 +165,6 @@ fn bad_input_is_an_error() {
     for algorithm in clusterers(0) {
         let error = of(&algorithm, &random(10, 3, 9));
         assert!(matches!(error, ClusterError::Parameter { .. }), "{algorithm:?}: {error}");
-    }
-}
-
-/// Wants to stop from the start.
-struct Stopped;
-
-impl Reporter for Stopped {
-    fn begin(&self, _: &'static str, _: Option<u64>) {}
-    fn advance(&self, _: u64) {}
-    fn end(&self) {}
-    fn detail(&self, _: &str) {}
-    fn warn(&self, _: &str) {}
-    fn interrupted(&self) -> bool {
-        true
     }
 }
 

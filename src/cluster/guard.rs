@@ -66,6 +66,21 @@ pub(super) fn not_negative(name: &'static str, value: f64) -> Result<(), Cluster
     }
 }
 
+/// What clusterers check that iterate from several starts.
+pub(super) fn iterated(
+    n_clusters: usize,
+    n_restarts: usize,
+    max_iterations: usize,
+    tolerance: f64,
+) -> Result<(), ClusterError> {
+    at_least_one(&[
+        ("number of clusters", n_clusters),
+        ("number of restarts", n_restarts),
+        ("limit of iterations", max_iterations),
+    ])?;
+    not_negative("tolerance", tolerance)
+}
+
 /// Refuses rows that are not finite, and fewer rows than clusters.
 pub(super) fn check_rows(x: ArrayView2<'_, f32>, n_clusters: usize) -> Result<(), ClusterError> {
     if let Some(row) = x.outer_iter().position(|r| r.iter().any(|v| !v.is_finite())) {

@@ -3,7 +3,7 @@
 //! H. Vo et al., Automatic data curation for self-supervised learning: a clustering-based approach, 2024
 //! (arXiv 2405.15613).
 
-use super::guard::{at_least_one, check_rows, linfa_params, not_negative};
+use super::guard::{at_least_one, check_rows, iterated, linfa_params};
 use super::{Assigner, Centroids, ClusterError, Clustering, KMeansParams, Metric, Tree};
 use crate::collection::ClusterId;
 use crate::progress::Reporter;
@@ -113,18 +113,14 @@ impl HierarchicalParams {
 
 impl HierarchicalValidParams {
     fn verify(&self) -> Result<(), ClusterError> {
-        at_least_one(&[
-            ("number of clusters", self.n_clusters),
-            ("number of rows kept by a round of resampling", self.nearest.unwrap_or(1)),
-            ("number of restarts", self.n_restarts),
-            ("limit of iterations", self.max_iterations),
-        ])?;
+        iterated(self.n_clusters, self.n_restarts, self.max_iterations, self.tolerance)?;
+        at_least_one(&[("number of rows kept by a round of resampling", self.nearest.unwrap_or(1))])?;
         let levels: Vec<usize> = self.levels.iter().flatten().copied().chain([self.n_clusters]).collect();
         if !levels.is_sorted_by(|finer, coarser| finer > coarser) {
             let found = format!("{levels:?}");
             return Err(ClusterError::Parameter { name: "levels of clusters", found, expected: "falling" });
         }
-        not_negative("tolerance", self.tolerance)
+        Ok(())
     }
 
     /// Fits the rows of `x`, shape (n_samples, n_features). The inertia is that of the finest level, `n_iterations` the

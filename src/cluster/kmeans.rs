@@ -1,13 +1,11 @@
-//! k-means and spherical k-means as linfa sees them: unchecked parameters, checked parameters, fitted model.
+//! k-means and spherical k-means as linfa sees them: unchecked parameters and checked ones.
 
+use super::guard::{iterated, linfa_params};
 use super::{ClusterError, Clustering, Init, Metric, lloyd, sparse};
 use crate::collection::Csr;
 use crate::device::Device;
-use crate::progress::{Reporter, Silent};
-use linfa::ParamGuard;
-use linfa::dataset::DatasetBase;
-use linfa::traits::{Fit, PredictInplace};
-use ndarray::{Array1, ArrayBase, ArrayView2, Data, Ix2};
+use crate::progress::Reporter;
+use ndarray::ArrayView2;
 
 /// Parameters of k-means, not checked yet.
 ///
@@ -102,35 +100,11 @@ impl KMeansParams {
     }
 }
 
-impl ParamGuard for KMeansParams {
-    type Checked = KMeansValidParams;
-    type Error = ClusterError;
-
-    fn check_ref(&self) -> Result<&Self::Checked, ClusterError> {
-        let KMeansValidParams { n_clusters, n_restarts, max_iterations, tolerance, .. } = self.0;
-        for (name, value) in [
-            ("number of clusters", n_clusters),
-            ("number of restarts", n_restarts),
-            ("limit of iterations", max_iterations),
-        ] {
-            if value == 0 {
-                return Err(ClusterError::Parameter { name, found: "0".into(), expected: "at least 1" });
-            }
-        }
-        if !tolerance.is_finite() || tolerance < 0.0 {
-            let found = tolerance.to_string();
-            return Err(ClusterError::Parameter { name: "tolerance", found, expected: "finite and at least 0" });
-        }
-        Ok(&self.0)
-    }
-
-    fn check(self) -> Result<Self::Checked, ClusterError> {
-        self.check_ref()?;
-        Ok(self.0)
-    }
-}
-
 impl KMeansValidParams {
+    fn verify(&self) -> Result<(), ClusterError> {
+        iterated(self.n_clusters, self.n_restarts, self.max_iterations, self.tolerance)
+    }
+
     /// Fits the rows of `x`, shape (n_samples, n_features).
     ///
     /// # Errors
@@ -158,34 +132,15 @@ impl KMeansValidParams {
     }
 }
 
-/// Fitted k-means.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KMeans(pub Clustering);
-
-impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, ClusterError> for KMeansValidParams {
-    type Object = KMeans;
-
-    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<KMeans, ClusterError> {
-        self.fit_rows(dataset.records.view(), &Silent).map(KMeans)
-    }
-}
-
-impl<D: Data<Elem = f32>> PredictInplace<ArrayBase<D, Ix2>, Array1<Option<usize>>> for KMeans {
-    fn predict_inplace<'a>(&'a self, x: &'a ArrayBase<D, Ix2>, y: &mut Array1<Option<usize>>) {
-        assert_eq!(x.nrows(), y.len(), "as many targets as rows are needed");
-        y.iter_mut().zip(self.0.assigner.assign(x.view())).for_each(|(y, a)| *y = a.cluster);
-    }
-
-    fn default_target(&self, x: &ArrayBase<D, Ix2>) -> Array1<Option<usize>> {
-        Array1::from_elem(x.nrows(), None)
-    }
-}
+linfa_params!(KMeansParams, KMeansValidParams);
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cluster::Centroids;
     use crate::distance::{dot, squared_euclidean};
+    use crate::progress::Silent;
+    use linfa::ParamGuard;
     use ndarray::{Array2, array};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;

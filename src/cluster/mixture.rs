@@ -3,7 +3,7 @@
 //! A. Dempster, N. Laird and D. Rubin, Maximum likelihood from incomplete data via the EM algorithm, 1977.
 
 use super::gaussians::{Component, log_sum};
-use super::guard::{at_least_one, check_rows, linfa_params, not_negative};
+use super::guard::{check_rows, iterated, linfa_params};
 use super::settle::{by_size, renumber};
 use super::{Assigner, ClusterError, Clustering, KMeansParams, Mixture};
 use crate::progress::Reporter;
@@ -89,12 +89,7 @@ impl MixtureParams {
 
 impl MixtureValidParams {
     fn verify(&self) -> Result<(), ClusterError> {
-        at_least_one(&[
-            ("number of clusters", self.n_clusters),
-            ("number of restarts", self.n_restarts),
-            ("limit of iterations", self.max_iterations),
-        ])?;
-        not_negative("tolerance", self.tolerance)
+        iterated(self.n_clusters, self.n_restarts, self.max_iterations, self.tolerance)
     }
 
     /// Fits the rows of `x`, shape (n_samples, n_features). Clusters that no row most probably comes from are left out.

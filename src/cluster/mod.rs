@@ -38,7 +38,7 @@ pub use dbscan::{DbscanParams, DbscanValidParams};
 pub use density::Density;
 pub use gaussians::Mixture;
 pub use hierarchical::{HierarchicalParams, HierarchicalValidParams};
-pub use kmeans::{KMeans, KMeansParams, KMeansValidParams};
+pub use kmeans::{KMeansParams, KMeansValidParams};
 pub use minibatch::{MiniBatchParams, MiniBatchValidParams};
 pub use mixture::{MixtureParams, MixtureValidParams};
 pub use seeding::{Init, seed};
@@ -130,6 +130,9 @@ pub enum ClusterError {
         /// As needed.
         expected: (usize, usize),
     },
+    /// By cosine, starting centroids none of which has a direction.
+    #[error("the starting centroids are all zero, which has no direction: give some that aren't, or --init kmeans++")]
+    InitBlank,
     /// NaN or infinite input.
     #[error("row {row} holds a value that is not finite")]
     NotFinite {

@@ -5,20 +5,53 @@ use super::{ClusterError, Metric};
 use crate::distance::{dot, squared_euclidean, squared_norms};
 use ndarray::ArrayView2;
 
-/// What moving centroids needs to know of rows, dense or sparse.
+/// Rows, dense or sparse, as the metric sees them: by cosine they stand for the unit vectors of their directions.
 pub(super) trait Points: Sync {
-    fn len(&self) -> usize;
-    fn n_features(&self) -> usize;
     fn metric(&self) -> Metric;
-    /// Whether the row has no direction, which matters by cosine alone.
-    fn is_blank(&self, i: usize) -> bool;
-    /// Squared length, weighted: by cosine 1.
-    fn squared_length(&self, i: usize) -> f64;
+    fn n_features(&self) -> usize;
+    /// The squared length of each row.
+    fn norms(&self) -> &[f64];
     /// Adds the row, weighted, `sign` times.
     fn add_to(&self, sum: &mut [f64], i: usize, sign: f64);
+
+    fn len(&self) -> usize {
+        self.norms().len()
+    }
+
+    /// What the row's values count: 1, or by cosine 1 / length; 0 for a row without a direction.
+    fn weight(&self, i: usize) -> f64 {
+        match self.metric() {
+            Metric::Euclidean => 1.0,
+            Metric::Cosine if self.is_blank(i) => 0.0,
+            Metric::Cosine => 1.0 / self.norms()[i].sqrt(),
+        }
+    }
+
+    /// Squared length, weighted: by cosine 1.
+    fn squared_length(&self, i: usize) -> f64 {
+        if self.metric() == Metric::Euclidean { self.norms()[i] } else { 1.0 }
+    }
+
+    /// Whether the row has no direction, which matters by cosine alone.
+    fn is_blank(&self, i: usize) -> bool {
+        self.metric() == Metric::Cosine && self.norms()[i] == 0.0
+    }
+
+    /// The rows that can be centroids: those that have a direction.
+    fn eligible(&self) -> Vec<usize> {
+        (0..self.len()).filter(|&i| !self.is_blank(i)).collect()
+    }
+
+    /// Refuses values that are not finite, which show in the squared lengths, and fewer rows than clusters.
+    fn check(&self, n_clusters: usize) -> Result<(), ClusterError> {
+        match self.norms().iter().position(|norm| !norm.is_finite()) {
+            Some(row) => Err(ClusterError::NotFinite { row }),
+            None => enough(self.len(), n_clusters),
+        }
+    }
 }
 
-/// Rows, and what is known of them. By cosine they stand for the unit vectors of their directions.
+/// Dense rows.
 pub(super) struct Rows<'a> {
     values: &'a [f32],
     n_features: usize,
@@ -34,29 +67,12 @@ impl<'a> Rows<'a> {
         Self { values, n_features: x.ncols(), norms: squared_norms(*x), metric }
     }
 
-    /// Refuses values that are not finite, which show in the squared lengths, and fewer rows than clusters.
-    pub fn check(&self, n_clusters: usize) -> Result<(), ClusterError> {
-        match self.norms.iter().position(|norm| !norm.is_finite()) {
-            Some(row) => Err(ClusterError::NotFinite { row }),
-            None => enough(self.len(), n_clusters),
-        }
-    }
-
     pub fn view(&self) -> ArrayView2<'a, f32> {
         ArrayView2::from_shape((self.len(), self.n_features), self.values).expect("rows of one length")
     }
 
     pub fn row(&self, i: usize) -> &'a [f32] {
         &self.values[i * self.n_features..][..self.n_features]
-    }
-
-    /// What the row's values count: 1, or by cosine 1 / length; 0 for a row without a direction.
-    pub fn weight(&self, i: usize) -> f64 {
-        match self.metric {
-            Metric::Euclidean => 1.0,
-            Metric::Cosine if self.is_blank(i) => 0.0,
-            Metric::Cosine => 1.0 / self.norms[i].sqrt(),
-        }
     }
 
     /// Squared distance to a centroid; by cosine twice 1 - cos.
@@ -69,24 +85,16 @@ impl<'a> Rows<'a> {
 }
 
 impl Points for Rows<'_> {
-    fn len(&self) -> usize {
-        self.norms.len()
+    fn metric(&self) -> Metric {
+        self.metric
     }
 
     fn n_features(&self) -> usize {
         self.n_features
     }
 
-    fn metric(&self) -> Metric {
-        self.metric
-    }
-
-    fn is_blank(&self, i: usize) -> bool {
-        self.metric == Metric::Cosine && self.norms[i] == 0.0
-    }
-
-    fn squared_length(&self, i: usize) -> f64 {
-        if self.metric == Metric::Euclidean { self.norms[i] } else { 1.0 }
+    fn norms(&self) -> &[f64] {
+        &self.norms
     }
 
     fn add_to(&self, sum: &mut [f64], i: usize, sign: f64) {

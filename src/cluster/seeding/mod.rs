@@ -10,7 +10,6 @@ mod tests;
 
 use super::guard::at_least_one;
 use super::images::Images;
-use super::lloyd::normalise;
 use super::rows::{Points, Rows};
 use super::{ClusterError, Metric};
 use crate::progress::Reporter;
@@ -60,8 +59,8 @@ impl Init {
 /// rows of 256 features and more often another 268 (their images).
 ///
 /// # Errors
-/// No clusters, more clusters than rows, values that are not finite, a given start of the wrong shape, or an
-/// interruption.
+/// No clusters, more clusters than rows, values that are not finite, a given start of the wrong shape or without any
+/// direction, or an interruption.
 ///
 /// ```
 /// use alike::cluster::{Init, Metric, seed};
@@ -85,7 +84,21 @@ pub fn seed(
     let x = x.view();
     let rows = Rows::new(&x, metric);
     rows.check(n_clusters)?;
-    start(&rows, n_clusters, init, &mut generator(seed, 0), reporter)
+    let images = images(&rows, n_clusters, init, reporter)?;
+    start(&rows, &images, n_clusters, init, &mut generator(seed, 0), reporter)
+}
+
+/// Images for the draws of [`start`], where it needs any.
+pub(super) fn images<'a>(
+    rows: &'a Rows<'a>,
+    n_clusters: usize,
+    init: &Init,
+    reporter: &dyn Reporter,
+) -> Result<Images<'a>, ClusterError> {
+    match init.resolve(n_clusters) {
+        Init::Random | Init::Given(_) => Ok(Images::identity(rows)),
+        _ => Images::new(rows, reporter),
+    }
 }
 
 /// The generator of a restart.
@@ -98,36 +111,42 @@ pub(super) fn generator(seed: u64, restart: usize) -> ChaCha8Rng {
 /// Starting centroids; by cosine unit vectors, and no more than there are rows with a direction.
 pub(super) fn start(
     rows: &Rows<'_>,
+    images: &Images<'_>,
     n_clusters: usize,
     init: &Init,
     rng: &mut ChaCha8Rng,
     reporter: &dyn Reporter,
 ) -> Result<Array2<f32>, ClusterError> {
-    let eligible = (0..rows.len()).filter(|&i| !rows.is_blank(i)).count();
-    let k = n_clusters.min(eligible);
+    let eligible = rows.eligible();
+    let k = n_clusters.min(eligible.len());
     let chosen = match init.resolve(n_clusters) {
-        Init::Given(given) if given.dim() != (n_clusters, rows.n_features()) => {
-            let expected = (n_clusters, rows.n_features());
-            return Err(ClusterError::InitShape { found: given.dim(), expected });
-        }
-        Init::Given(given) => return Ok(directed(given.as_standard_layout().into_owned(), rows.metric())),
-        Init::Random => random(rows, eligible, k, rng),
-        Init::KMeansParallel => parallel::choose(rows, &Images::new(rows, reporter)?, k, rng, reporter)?,
-        Init::Auto | Init::KMeansPlusPlus => {
-            plus_plus::choose(rows, &Images::new(rows, reporter)?, None, k, rng, reporter)?
-        }
+        Init::Given(centroids) => return given(centroids, rows, n_clusters),
+        Init::Random => random(&eligible, k, rng),
+        Init::KMeansParallel => parallel::choose(rows, images, k, rng, reporter)?,
+        Init::Auto | Init::KMeansPlusPlus => plus_plus::choose(rows, images, None, k, rng, reporter)?,
     };
     Ok(vectors(rows, &chosen))
 }
 
-/// Different rows, uniformly.
-fn random(rows: &Rows<'_>, eligible: usize, n_clusters: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-    let drawn = rand::seq::index::sample(rng, eligible, n_clusters).into_vec();
-    if eligible == rows.len() {
-        return drawn;
+/// Given centroids, brought to unit length by cosine.
+pub(super) fn given(
+    centroids: &Array2<f32>,
+    rows: &impl Points,
+    n_clusters: usize,
+) -> Result<Array2<f32>, ClusterError> {
+    let expected = (n_clusters, rows.n_features());
+    if centroids.dim() != expected {
+        return Err(ClusterError::InitShape { found: centroids.dim(), expected });
     }
-    let eligible: Vec<usize> = (0..rows.len()).filter(|&i| !rows.is_blank(i)).collect();
-    drawn.into_iter().map(|at| eligible[at]).collect()
+    if rows.metric() == Metric::Cosine && centroids.iter().all(|v| *v == 0.0) {
+        return Err(ClusterError::InitBlank);
+    }
+    Ok(directed(centroids.as_standard_layout().into_owned(), rows.metric()))
+}
+
+/// Different ones of these rows, uniformly.
+pub(super) fn random(eligible: &[usize], n_clusters: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    rand::seq::index::sample(rng, eligible.len(), n_clusters).into_iter().map(|at| eligible[at]).collect()
 }
 
 /// Rows as centroids.
@@ -135,10 +154,15 @@ fn vectors(rows: &Rows<'_>, chosen: &[usize]) -> Array2<f32> {
     directed(rows.view().select(Axis(0), chosen), rows.metric())
 }
 
-/// By cosine, vectors brought to unit length.
-fn directed(mut vectors: Array2<f32>, metric: Metric) -> Array2<f32> {
+/// By cosine, vectors brought to unit length, those that have a direction.
+pub(super) fn directed(mut vectors: Array2<f32>, metric: Metric) -> Array2<f32> {
     if metric == Metric::Cosine {
-        normalise(&mut vectors);
+        for mut vector in vectors.outer_iter_mut() {
+            let norm = vector.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            if norm > 0.0 {
+                vector.mapv_inplace(|v| (f64::from(v) / norm) as f32);
+            }
+        }
     }
     vectors
 }

@@ -3,7 +3,7 @@
 use super::potential::{Potential, between};
 use super::*;
 use crate::cluster::{KMeansParams, Metric::*};
-use crate::progress::Silent;
+use crate::progress::{Silent, Stopped};
 use linfa::ParamGuard;
 use ndarray::array;
 use rand::Rng;
@@ -212,20 +212,8 @@ fn bad_requests_are_errors() {
     assert!(matches!(seed(&x, 3, Init::Auto), Err(ClusterError::TooFewSamples { .. })));
     assert!(matches!(seed(&array![[f32::NAN]], 1, Init::Random), Err(ClusterError::NotFinite { row: 0 })));
     assert!(matches!(seed(&x, 2, Init::Given(x.t().to_owned())), Err(ClusterError::InitShape { .. })));
-}
-
-/// Asked to stop from the beginning.
-struct Stopped;
-
-impl Reporter for Stopped {
-    fn begin(&self, _: &'static str, _: Option<u64>) {}
-    fn advance(&self, _: u64) {}
-    fn end(&self) {}
-    fn detail(&self, _: &str) {}
-    fn warn(&self, _: &str) {}
-    fn interrupted(&self) -> bool {
-        true
-    }
+    let blank = KMeansParams::spherical(2).init(Init::Given(Array2::zeros((2, 1)))).check().unwrap();
+    assert!(matches!(blank.fit_rows(x.view(), &Silent), Err(ClusterError::InitBlank)));
 }
 
 #[test]

@@ -23,15 +23,6 @@ impl<'a> Rows<'a> {
         self.norms[i].sqrt()
     }
 
-    /// What the row's values count: 1, or by cosine 1 / length; 0 for a row without a direction.
-    pub fn weight(&self, i: usize) -> f64 {
-        match self.metric {
-            Metric::Euclidean => 1.0,
-            Metric::Cosine if self.is_blank(i) => 0.0,
-            Metric::Cosine => 1.0 / self.length(i),
-        }
-    }
-
     /// The row as a vector.
     pub fn dense(&self, i: usize, out: &mut [f32]) {
         out.fill(0.0);
@@ -48,24 +39,16 @@ impl<'a> Rows<'a> {
 }
 
 impl Points for Rows<'_> {
-    fn len(&self) -> usize {
-        self.norms.len()
+    fn metric(&self) -> Metric {
+        self.metric
     }
 
     fn n_features(&self) -> usize {
         self.x.cols()
     }
 
-    fn metric(&self) -> Metric {
-        self.metric
-    }
-
-    fn is_blank(&self, i: usize) -> bool {
-        self.metric == Metric::Cosine && self.norms[i] == 0.0
-    }
-
-    fn squared_length(&self, i: usize) -> f64 {
-        if self.metric == Metric::Euclidean { self.norms[i] } else { 1.0 }
+    fn norms(&self) -> &[f64] {
+        &self.norms
     }
 
     fn add_to(&self, sum: &mut [f64], i: usize, sign: f64) {

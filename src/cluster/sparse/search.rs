@@ -121,10 +121,10 @@ impl<'a> Search<'a> {
 }
 
 /// How far each centroid moved: the distance, by cosine the angle. A centroid without a direction was none before.
-pub(super) fn shifts(old: &Centroids<'_>, new: &Centroids<'_>, metric: Metric) -> Vec<(f64, f64)> {
+pub(super) fn shifts<'a>(old: &Centroids<'a>, new: &Centroids<'a>, metric: Metric) -> Vec<(f64, f64)> {
     let shift = |c: ClusterId| {
-        let row = |of: &Centroids<'_>| of.values.row(c).to_slice().expect("centroids are contiguous").to_owned();
-        let moved = crate::distance::squared_euclidean(&row(old), &row(new)).sqrt();
+        let row = |of: &Centroids<'a>| of.values.row(c).to_slice().expect("centroids are contiguous");
+        let moved = crate::distance::squared_euclidean(row(old), row(new)).sqrt();
         let bound = match metric {
             Metric::Euclidean => moved,
             Metric::Cosine if old.halves[c] != new.halves[c] => f64::INFINITY,

@@ -2,6 +2,7 @@
 
 use super::rows::Rows;
 use crate::cluster::rows::Points;
+use crate::cluster::{ClusterError, Init, seeding};
 use crate::distance::sparse::Panels;
 use ndarray::Array2;
 use rand::Rng;
@@ -11,32 +12,34 @@ use rayon::prelude::*;
 /// Rows that a task takes at a time.
 const BLOCK: usize = 512;
 
-/// The rows with these numbers, as vectors.
-fn vectors(rows: &Rows<'_>, chosen: &[usize]) -> Array2<f32> {
+/// Starting centroids, as [`seeding::start`] finds them; a blank row if no row has a direction.
+pub(super) fn start(
+    rows: &Rows<'_>,
+    n_clusters: usize,
+    init: &Init,
+    rng: &mut ChaCha8Rng,
+) -> Result<Array2<f32>, ClusterError> {
+    let eligible = rows.eligible();
+    let k = n_clusters.min(eligible.len());
+    let chosen = match init {
+        Init::Given(centroids) => return seeding::given(centroids, rows, n_clusters),
+        _ if eligible.is_empty() => vec![0],
+        Init::Random => seeding::random(&eligible, k, rng),
+        Init::Auto | Init::KMeansPlusPlus | Init::KMeansParallel => plus_plus(rows, k, rng),
+    };
     let mut vectors = Array2::zeros((chosen.len(), rows.n_features()));
-    for (mut vector, &i) in vectors.outer_iter_mut().zip(chosen) {
+    for (mut vector, &i) in vectors.outer_iter_mut().zip(&chosen) {
         rows.dense(i, vector.as_slice_mut().expect("in standard layout"));
     }
-    vectors
+    Ok(seeding::directed(vectors, rows.metric()))
 }
 
-/// `n_clusters` different rows that have a direction, uniformly; a blank row if none has.
-pub(super) fn random(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng) -> Array2<f32> {
-    let eligible: Vec<usize> = (0..rows.len()).filter(|&i| !rows.is_blank(i)).collect();
-    if eligible.is_empty() {
-        return vectors(rows, &[0]);
-    }
-    let drawn = rand::seq::index::sample(rng, eligible.len(), n_clusters);
-    vectors(rows, &drawn.iter().map(|at| eligible[at]).collect::<Vec<_>>())
-}
-
-/// Greedy k-means++, with the draws that dense rows would get; a blank row if no row has a direction.
-pub(super) fn plus_plus(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng) -> Array2<f32> {
+/// Greedy k-means++, with the draws that dense rows would get; some row must have a direction.
+fn plus_plus(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let n = rows.len();
     let trials = 2 + (n_clusters as f64).ln() as usize;
     let equal: Vec<f64> = (0..n).map(|i| if rows.is_blank(i) { 0.0 } else { 1.0 }).collect();
-    let Some(first) = draw(&equal, rng) else { return vectors(rows, &[0]) };
-    let mut chosen = vec![first];
+    let mut chosen = Vec::from_iter(draw(&equal, rng));
     let mut nearest = to_candidates(rows, &chosen, &vec![f64::INFINITY; n]).swap_remove(0);
     while chosen.len() < n_clusters {
         let drawn: Vec<usize> = (0..trials).map_while(|_| draw(&nearest, rng)).collect();
@@ -57,7 +60,7 @@ pub(super) fn plus_plus(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng
     chosen.iter().for_each(|&row| taken[row] = true);
     let missing = n_clusters - chosen.len();
     chosen.extend((0..n).filter(|&i| !taken[i] && !rows.is_blank(i)).take(missing));
-    vectors(rows, &chosen)
+    chosen
 }
 
 /// A row, with a chance in proportion to its weight; `None` if all weights are 0.

@@ -1,5 +1,7 @@
+//! Sparse rows against dense ones and plain loops.
+
 use super::*;
-use crate::cluster::{Centroids, KMeansParams};
+use crate::cluster::{Centroids, Init, KMeansParams, Metric};
 use crate::collection::sparse_row;
 use crate::progress::Silent;
 use linfa::ParamGuard;
@@ -139,4 +141,6 @@ fn impossible_requests_are_errors() {
     }
     let given = KMeansParams::spherical(2).init(Init::Given(Array2::zeros((2, 3))));
     assert!(matches!(super::tests::fit(given, &x(vec![1.0; 2])), Err(ClusterError::InitShape { .. })));
+    let blank = KMeansParams::spherical(1).init(Init::Given(Array2::zeros((1, 4))));
+    assert!(matches!(super::tests::fit(blank, &x(vec![1.0; 2])), Err(ClusterError::InitBlank)));
 }
