@@ -27,7 +27,7 @@ pub struct Output {
     state: State,
     artefacts: Artefacts,
     /// `None` for a preview.
-    lock: Option<File>,
+    lock: Option<Lock>,
 }
 
 /// What an output holds.
@@ -361,7 +361,7 @@ impl Output {
         Ok(())
     }
 
-    fn take_lock(&self) -> Result<File, ArrangeError> {
+    fn take_lock(&self) -> Result<Lock, ArrangeError> {
         let path = self.own("lock");
         let file = File::options().create(true).truncate(false).write(true).open(&path).at("write", &path)?;
         let locked = match file.try_lock() {
@@ -374,7 +374,7 @@ impl Output {
         // Another run may have given the directory up, lock and all, since the file was opened.
         let of_file = file.try_clone().and_then(same_file::Handle::from_file).at("lock", &path)?;
         if locked && same_file::Handle::from_path(&path).is_ok_and(|of_path| of_path == of_file) {
-            Ok(file)
+            Ok(Lock(file))
         } else {
             Err(ArrangeError::Locked { path: self.root.clone() })
         }
@@ -385,6 +385,16 @@ impl Output {
         let artefacts = Artefacts::parse(&read(&path)?.unwrap_or_default());
         self.artefacts = artefacts.map_err(|problem| ArrangeError::Corrupt { path, problem })?;
         self.refresh()
+    }
+}
+
+/// A locked file. To close it isn't enough: a process being started by another thread holds it for a moment too.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock(); // Fails only where locks aren't supported.
     }
 }
 
@@ -406,5 +416,22 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, ArrangeError> {
     match fs::read(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         bytes => Ok(Some(bytes.at("read", path)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_is_free_again_while_a_child_process_still_holds_its_lock_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let output = Output::open(&path, None).unwrap();
+        let inherited = output.lock.as_ref().unwrap().0.try_clone().unwrap();
+        assert!(matches!(Output::open(&path, None), Err(ArrangeError::Locked { .. })));
+        drop(output);
+        Output::open(&path, None).unwrap();
+        drop(inherited);
     }
 }
