@@ -10,9 +10,9 @@
 //! rows have one centroid that is certainly nearest; the few others are compared in f64 on the CPU. All else of a round
 //! (sums, relocation, convergence) is the CPU's, so that the whole fit gives the CPU's bytes.
 
+use super::bounds::Move;
 use super::kernel::HALF_ULP;
 use super::rows::{Points, Rows};
-use super::search::Move;
 use super::{ClusterError, Metric, Work};
 use crate::device::DeviceRows;
 use crate::distance::squared_norm;
@@ -260,8 +260,8 @@ impl Found {
 mod tests {
     use super::*;
     use crate::cluster::images::Images;
-    use crate::cluster::search::{Bounds, Search};
     use crate::cluster::{Clustering, Init, KMeansParams};
+    use crate::cluster::{bounds::Bounds, search::Search};
     use crate::progress::Silent;
     use linfa::ParamGuard;
     use rand::{Rng, SeedableRng};

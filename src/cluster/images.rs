@@ -9,7 +9,7 @@
 use super::kernel::{HALF_ULP, PANEL, Panels, Scores, TILE, Tile, Tiles, WIDE};
 use super::rows::{Points, Rows};
 use super::{ClusterError, Metric, Strategy};
-use crate::distance::{product, squared_norm};
+use crate::distance::{Packed, product, squared_norm};
 use crate::progress::{Interrupted, Reporter};
 use crate::reduce::orthonormalise;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -27,7 +27,7 @@ const MIN_ROWS: usize = 4096;
 const SAMPLE: usize = 1024;
 const SAMPLE_WEIGHT: f64 = 1e-3;
 /// Rounds of the search for directions.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 /// Rows mapped at a time: the directions are read once for all of them.
 const BATCH: usize = 4 * TILE;
 /// One distance of two rows, which lie anywhere in memory, costs as much as so many among those of neighbours.
@@ -60,8 +60,8 @@ pub(super) struct Image<'a> {
 struct Mapped {
     width: usize,
     mean: Vec<f32>,
-    /// Shape (width - 1, n_features), orthonormal.
-    directions: Array2<f64>,
+    /// Shape (n_features, width - 1), its columns orthonormal.
+    directions: Packed<f64>,
     /// The same rounded, by chunk of so many features as the kernel takes at a time.
     chunks: Vec<Panels>,
     /// Shape (n_rows, width), with the length and the error of each.
@@ -194,6 +194,11 @@ impl<'a> Images<'a> {
         }
     }
 
+    /// Length and error of the image of row `i`, and length of its rest.
+    pub fn figures(&self, i: usize) -> (f64, f64, f64) {
+        (self.length(i), self.error(i), self.rest(i))
+    }
+
     /// The images of centroids.
     pub fn of<'v>(&self, centroids: &'v Array2<f32>) -> Vec<Image<'v>> {
         match &self.mapped {
@@ -254,7 +259,7 @@ impl Mapped {
         for _ in 0..ROUNDS {
             reporter.check()?;
             let along = product(points.view(), directions.t().mapv(|v| v as f32).view());
-            directions = orthonormalise(product(along.t(), points.view()).mapv(f64::from));
+            directions = orthonormalise(product(along.t().as_standard_layout().view(), points.view()).mapv(f64::from));
         }
         if directions.iter().any(|v| !v.is_finite()) {
             return Ok(None);
@@ -267,6 +272,7 @@ impl Mapped {
         };
         let chunks = (0..d).step_by(WIDE).map(chunk).collect();
         let (values, lengths, errors) = (vec![], vec![], vec![]);
+        let directions = Packed::new(directions.t());
         Ok(Some(Self { width, mean: mean.to_vec(), directions, chunks, values, lengths, errors }))
     }
 
@@ -306,7 +312,8 @@ impl Mapped {
         heads.resize(BATCH * stride, 0.0);
         let mut squared = [0.0; BATCH];
         for (r, i) in of.enumerate() {
-            squared[r] = centre(rows.row(i), rows.weight(i) as f32, &self.mean, r, tiles);
+            let centre = Centre { row: rows.row(i), weight: rows.weight(i) as f32, mean: &self.mean, r, tiles };
+            squared[r] = pulp::Arch::new().dispatch(centre);
         }
         for (panels, tile) in self.chunks.iter().zip(tiles) {
             pulp::Arch::new().dispatch(Scores { tiles: Tile::of(tile), panels, scores, least });
@@ -332,7 +339,7 @@ impl Mapped {
         let mean = ArrayView2::from_shape((1, self.mean.len()), &self.mean).expect("one row");
         let mut centred = centroids.mapv(f64::from);
         centred.zip_mut_with(&mean, |v, &m| *v -= f64::from(m));
-        let heads = product(centred.view(), self.directions.t());
+        let heads = self.directions.product(centred.view());
         let image = |(head, centred): (ndarray::ArrayView1<'_, f64>, ndarray::ArrayView1<'_, f64>)| {
             let squared = centred.dot(&centred);
             let mut values = vec![0.0; self.width];
@@ -376,24 +383,46 @@ fn write(head: &[f64], squared: f64, values: &mut [f32]) -> f64 {
 }
 
 /// Writes a row, weighted and centred, as number `r` of the tiles, one a chunk of features; its squared length then.
-fn centre(row: &[f32], weight: f32, mean: &[f32], r: usize, tiles: &mut [[[f32; WIDE]; BATCH]]) -> f64 {
-    const LANES: usize = 16;
-    // Dispatched for the machine's widest instructions.
-    pulp::Arch::new().dispatch(|| {
+struct Centre<'a> {
+    row: &'a [f32],
+    weight: f32,
+    mean: &'a [f32],
+    r: usize,
+    tiles: &'a mut [[[f32; WIDE]; BATCH]],
+}
+
+impl pulp::WithSimd for Centre<'_> {
+    type Output = f64;
+
+    // Plain loops: closures and iterators would be compiled for the least machine.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> f64 {
+        const LANES: usize = 16;
+        let Self { row, weight, mean, r, tiles } = self;
         let mut lanes = [0.0; LANES];
-        for ((row, mean), tile) in row.chunks(WIDE).zip(mean.chunks(WIDE)).zip(tiles) {
-            let to = &mut tile[r];
-            for j in 0..row.len() {
+        for (chunk, tile) in tiles.iter_mut().enumerate() {
+            let from = chunk * WIDE;
+            let len = WIDE.min(row.len() - from);
+            let (row, mean, to) = (&row[from..from + len], &mean[from..from + len], &mut tile[r]);
+            for j in 0..len {
                 to[j] = row[j] * weight - mean[j];
             }
-            for values in to.as_chunks::<LANES>().0 {
+            let mut at = 0;
+            while at < WIDE {
+                let values = &to[at..at + LANES];
                 for lane in 0..LANES {
                     lanes[lane] += values[lane] as f64 * values[lane] as f64;
                 }
+                at += LANES;
             }
         }
-        lanes.iter().sum()
-    })
+        let mut sum = 0.0;
+        for lane in 0..LANES {
+            sum += lanes[lane];
+        }
+        sum
+    }
 }
 
 /// Buffers of a thread.

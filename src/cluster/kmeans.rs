@@ -367,6 +367,14 @@ mod tests {
     }
 
     #[test]
+    fn a_huge_row_that_leaves_takes_nothing_with_it() {
+        let x = Array2::from_shape_fn((1002, 1), |(i, _)| [1e30, 1.9e30].get(i).copied().unwrap_or(1.0f32));
+        let init = Init::Given(array![[0.0f32], [2.5e30]]);
+        let clustering = fit(KMeansParams::new(2).init(init).tolerance(0.0), &x).unwrap();
+        assert_eq!(clustering.assigner.centers().unwrap().column(0).to_vec(), [1.0, 1.45e30]);
+    }
+
+    #[test]
     fn bad_parameters_and_input_are_errors() {
         let x = array![[0.0f32], [1.0]];
         assert!(matches!(fit(KMeansParams::new(0), &x), Err(ClusterError::Parameter { .. })));

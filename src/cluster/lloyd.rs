@@ -4,11 +4,12 @@
 //! S. Lloyd, Least squares quantization in PCM, 1982. I. Dhillon and D. Modha, Concept decompositions for large sparse
 //! text data using clustering, 2001.
 
+use super::bounds::{Bounds, Move};
 use super::device::DeviceSearch;
 use super::images::Images;
 use super::means::{Sums, grain, squares};
 use super::rows::{Points, Rows};
-use super::search::{Bounds, Move, Search};
+use super::search::Search;
 use super::summary::{FitSeconds, Summary, Work, timed};
 use super::{
     Assigner, Centroids, ClusterError, Clustering, Init, KMeansValidParams, Metric, Strategy, seeding, settle,

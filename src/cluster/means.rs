@@ -1,11 +1,16 @@
 //! Mean or mean direction of each cluster's rows, kept up to date with their moves.
 
-use super::search::Move;
+use super::bounds::Move;
 use super::{Metric, rows::Points};
 use crate::collection::ClusterId;
 use ndarray::{Array2, ArrayView1, Axis};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Features of a stripe, some times over.
+const STRIPE: usize = 16;
+/// A row that leaves may have so many times the squared length of the mean it leaves.
+const LOSS: f64 = 1e12;
 
 /// Sum and number of each cluster's rows.
 pub(super) struct Sums {
@@ -18,24 +23,46 @@ impl Sums {
         Self { sums: Array2::zeros((n_clusters, n_features)), counts: vec![0; n_clusters] }
     }
 
-    /// Rows leave and join clusters in their order, one task a cluster, so that threads make no difference.
+    /// Rows leave and join clusters in their order, one task a stripe of features, so that threads make no difference.
     pub fn update(&mut self, rows: &impl Points, moves: &[Move], labels: &[u32]) {
-        let n_clusters = self.counts.len();
-        let mut changes: Vec<Vec<(u32, f64)>> = vec![Vec::new(); n_clusters];
         for &Move { row, from } in moves {
-            if let Some(left) = changes.get_mut(from as usize) {
-                left.push((row, -1.0));
-                self.counts[from as usize] -= 1;
+            if let Some(count) = self.counts.get_mut(from as usize) {
+                *count -= 1;
             }
-            let to = labels[row as usize] as usize;
-            changes[to].push((row, 1.0));
-            self.counts[to] += 1;
+            self.counts[labels[row as usize] as usize] += 1;
         }
-        let grain = grain(rows.n_features() * moves.len() / n_clusters);
-        self.sums.axis_iter_mut(Axis(0)).into_par_iter().zip(changes).with_min_len(grain).for_each(|(sum, changes)| {
-            let sum = sum.into_slice().expect("sums are contiguous");
-            changes.into_iter().for_each(|(row, sign)| rows.add_to(sum, row as usize, sign));
+        let stripe = rows.n_features().div_ceil(rayon::current_num_threads()).next_multiple_of(STRIPE);
+        let least = grain(rows.n_features() * moves.len()).max(1);
+        let stripes: Vec<_> = self.sums.axis_chunks_iter_mut(Axis(1), stripe).collect();
+        stripes.into_par_iter().enumerate().with_min_len(least).for_each(|(at, mut sums)| {
+            let mut add = |c: u32, row: u32, sign: f64| {
+                let sum = sums.row_mut(c as usize).into_slice().expect("a row's features are neighbours");
+                rows.add_to(sum, at * stripe, row as usize, sign);
+            };
+            for &Move { row, from } in moves {
+                if from != u32::MAX {
+                    add(from, row, -1.0);
+                }
+                add(labels[row as usize], row, 1.0);
+            }
         });
+        self.renew(rows, moves, labels);
+    }
+
+    /// Sums anew where a row has left beside which the others are next to nothing: rounding has taken them.
+    fn renew(&mut self, rows: &impl Points, moves: &[Move], labels: &[u32]) {
+        let most: Vec<f64> = self.sums.outer_iter().map(|sum| LOSS * sum.dot(&sum)).collect();
+        let is_lost = |&Move { row, from }: &Move| {
+            let count = *self.counts.get(from as usize)? as f64;
+            (rows.squared_length(row as usize) * count * count > most[from as usize]).then_some(from)
+        };
+        let lost: BTreeSet<u32> = moves.iter().filter_map(is_lost).collect();
+        for c in lost {
+            let mut sum = self.sums.row_mut(c as usize);
+            let sum = sum.as_slice_mut().expect("sums are contiguous");
+            sum.fill(0.0);
+            (0..labels.len()).filter(|&i| labels[i] == c).for_each(|i| rows.add_to(sum, 0, i, 1.0));
+        }
     }
 
     fn sum(&self, c: ClusterId) -> &[f64] {
@@ -65,10 +92,10 @@ impl Sums {
                 let Some(row) = worst.find(|&i| left(from(i)) > 1) else { break };
                 let (rest, count) =
                     changed.entry(from(row)).or_insert_with(|| (self.sum(from(row)).to_vec(), self.counts[from(row)]));
-                rows.add_to(rest, row, -1.0);
+                rows.add_to(rest, 0, row, -1.0);
                 *count -= 1;
                 let mut alone = vec![0.0; rows.n_features()];
-                rows.add_to(&mut alone, row, 1.0);
+                rows.add_to(&mut alone, 0, row, 1.0);
                 changed.insert(cluster, (alone, 1));
             }
         }

@@ -6,6 +6,7 @@
 
 mod assigner;
 mod bisecting;
+mod bounds;
 #[cfg(test)]
 mod contract;
 mod dbscan;
@@ -30,6 +31,7 @@ mod settle;
 mod sparse;
 mod summary;
 mod tree;
+mod verdict;
 mod within;
 
 pub use assigner::{Assigner, Assignment, Centroids, Metric};

@@ -11,8 +11,8 @@ pub(super) trait Points: Sync {
     fn n_features(&self) -> usize;
     /// The squared length of each row.
     fn norms(&self) -> &[f64];
-    /// Adds the row, weighted, `sign` times.
-    fn add_to(&self, sum: &mut [f64], i: usize, sign: f64);
+    /// Adds the row's features from `first` on, weighted, `sign` times.
+    fn add_to(&self, sum: &mut [f64], first: usize, i: usize, sign: f64);
 
     fn len(&self) -> usize {
         self.norms().len()
@@ -97,13 +97,26 @@ impl Points for Rows<'_> {
         &self.norms
     }
 
-    fn add_to(&self, sum: &mut [f64], i: usize, sign: f64) {
-        let (values, weight) = (self.row(i), sign * self.weight(i));
-        // Dispatched for the machine's widest instructions.
-        pulp::Arch::new().dispatch(|| {
-            for (sum, &value) in sum.iter_mut().zip(values) {
-                *sum += value as f64 * weight;
-            }
-        });
+    fn add_to(&self, sum: &mut [f64], first: usize, i: usize, sign: f64) {
+        let values = &self.row(i)[first..first + sum.len()];
+        pulp::Arch::new().dispatch(Add { sum, values, weight: sign * self.weight(i) });
+    }
+}
+
+/// Adds values, weighted.
+struct Add<'a> {
+    sum: &'a mut [f64],
+    values: &'a [f32],
+    weight: f64,
+}
+
+impl pulp::WithSimd for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for (sum, &value) in self.sum.iter_mut().zip(self.values) {
+            *sum += value as f64 * self.weight;
+        }
     }
 }

@@ -11,9 +11,11 @@
 //! So the labels are those of a plain loop in f64, ties going to the lowest cluster, and depend neither on the machine's
 //! instructions nor on the number of threads.
 
-use super::images::{Image, Images};
-use super::kernel::{HALF_ULP, PANEL, Panels, Scores, TILE, Tiles};
+use super::bounds::{Bounds, Move};
+use super::images::Images;
+use super::kernel::{PANEL, Panels, Scores, TILE, Tiles};
 use super::rows::{Points, Rows};
+use super::verdict::{Allowance, CHUNK, Chunk, Judge};
 use super::{Metric, Work};
 use crate::collection::ClusterId;
 use crate::distance::squared_norm;
@@ -22,67 +24,8 @@ use rayon::prelude::*;
 
 /// Rows that a task takes at a time.
 const BLOCK: usize = 240;
-/// Tiles scored together: their scores stay in the cache.
-const TILES: usize = 4;
-/// Unit vectors in f32 are this near to unit length, squared; cosines take them to be exact.
-const UNIT: f64 = 2.5e-7;
 /// Products of lengths beyond this don't fit into f32; such rows are compared in f64 alone.
 const MAX_PRODUCT: f64 = 1e37;
-/// The least f32 above 0: what rounding does to the smallest values.
-const LEAST: f64 = f32::from_bits(1) as f64;
-
-/// The smallest f32 that is no less.
-pub(super) fn up(value: f64) -> f32 {
-    let near = value as f32;
-    if f64::from(near) < value { near.next_up() } else { near }
-}
-
-/// The largest f32 that is no more.
-pub(super) fn down(value: f64) -> f32 {
-    let near = value as f32;
-    if f64::from(near) > value { near.next_down() } else { near }
-}
-
-/// What is known of each row from one round to the next.
-pub(super) struct Bounds {
-    /// The nearest centroid.
-    pub labels: Vec<u32>,
-    /// At least the distance to it.
-    pub upper: Vec<f32>,
-    /// At most the distance to any other.
-    pub lower: Vec<f32>,
-}
-
-impl Bounds {
-    /// Nothing known yet.
-    pub fn new(n_rows: usize) -> Self {
-        Self { labels: vec![u32::MAX; n_rows], upper: vec![f32::INFINITY; n_rows], lower: vec![0.0; n_rows] }
-    }
-
-    /// Widens the bounds by how far the centroid of each cluster has moved, at least.
-    pub fn widen(&mut self, shifts: &[f64]) {
-        let shifts: Vec<f32> = shifts.iter().map(|&shift| up(shift)).collect();
-        // The cluster that moved farthest, how far, and how far the others at most.
-        let farthest = shifts.iter().enumerate().fold((0, 0.0, 0.0), |(most, first, second), (c, &shift)| {
-            if shift > first { (c, shift, first) } else { (most, first, shift.max(second)) }
-        });
-        let (most, first, second) = farthest;
-        let rows = self.upper.par_iter_mut().zip(&mut self.lower).zip(&self.labels).with_min_len(BLOCK);
-        rows.for_each(|((upper, lower), &label)| {
-            let shift = shifts.get(label as usize).copied().unwrap_or(0.0);
-            *upper = (*upper + shift).next_up();
-            *lower = (*lower - if most == label as usize { second } else { first }).next_down();
-        });
-    }
-}
-
-/// A row that changed its cluster; `from` is `u32::MAX` if it had none.
-#[derive(Clone, Copy)]
-pub(super) struct Move {
-    pub row: u32,
-    pub from: u32,
-}
-
 /// Centroids to be searched.
 pub(super) struct Search<'a> {
     rows: &'a Rows<'a>,
@@ -90,12 +33,11 @@ pub(super) struct Search<'a> {
     centroids: &'a Array2<f32>,
     /// Images of the centroids, in their order: the slot of a score is the number of its cluster.
     panels: Panels,
-    /// Their images, what of each is beyond the leading directions, and the largest error of one.
-    mapped: Vec<Image<'a>>,
+    /// What of each is beyond the leading directions.
     rests: Vec<f64>,
-    error: f64,
     /// Length of the longest image.
     longest: f64,
+    allowance: Allowance,
 }
 
 impl<'a> Search<'a> {
@@ -121,7 +63,8 @@ impl<'a> Search<'a> {
         let panels =
             Panels::new(images.width(), mapped.iter().zip(halves).map(|(image, half)| (&image.values[..], half)));
         let rests = mapped.iter().map(|image| images.rest_of(image)).collect();
-        Self { rows, images, centroids, panels, mapped, rests, error, longest }
+        let allowance = Allowance::new(images.width(), longest, error, rows.metric());
+        Self { rows, images, centroids, panels, rests, longest, allowance }
     }
 
     /// Brings labels and bounds up to date; the rows that changed, in order. Rows without a direction (by cosine) are
@@ -154,7 +97,7 @@ impl<'a> Search<'a> {
         found.par_chunks_mut(BLOCK).enumerate().for_each_init(Scratch::default, |scratch, (block, found)| {
             let first = block * BLOCK;
             let active: Vec<usize> = (0..found.len()).filter(|i| !self.rows.is_blank(first + i)).collect();
-            for chunk in active.chunks(TILES * TILE) {
+            for chunk in active.chunks(CHUNK) {
                 self.score(chunk.iter().map(|i| first + i), scratch);
                 for (at, &i) in chunk.iter().enumerate() {
                     let (scores, least) = self.scored(scratch, at);
@@ -170,7 +113,7 @@ impl<'a> Search<'a> {
         while let Some(c) = lowest(scores, least) {
             // Nothing that is left can be nearer than the second found.
             if let [_, Some((squared, _))] = found
-                && scores[c] > self.threshold(row, self.above(squared))
+                && scores[c] > self.threshold(row, self.allowance.above(squared))
             {
                 break;
             }
@@ -194,52 +137,14 @@ impl<'a> Search<'a> {
         self.rows.squared(row, self.centroids.row(c).to_slice().expect("centroids are contiguous"))
     }
 
-    /// A number above the distance that [`squared`](Self::squared) stands for.
-    fn above(&self, squared: f64) -> f32 {
-        up((squared + self.slack()).sqrt())
-    }
-
-    /// A number below it.
-    fn below(&self, squared: f64) -> f64 {
-        (squared - self.slack()).max(0.0).sqrt()
-    }
-
-    fn slack(&self) -> f64 {
-        if self.rows.metric() == Metric::Cosine { UNIT } else { 0.0 }
-    }
-
-    /// How far a score may be from the truth: the product's rounding, one term after the other, and that of the rest.
-    fn score_error(&self, row: usize) -> f64 {
-        let product = (self.images.width() + 4) as f64 * HALF_ULP * self.images.length(row) * self.longest;
-        product + 2.0 * HALF_ULP * self.longest * self.longest + (self.images.width() + 4) as f64 * LEAST
-    }
-
     /// A centroid with a higher score is farther from the row than `distance`.
     fn threshold(&self, row: usize, distance: f32) -> f32 {
-        let reach = f64::from(distance) + self.images.error(row) + self.error;
-        let squared = reach * reach + self.slack() - self.images.length(row).powi(2);
-        // Less than the score of what has been taken.
-        up(squared / 2.0 + self.score_error(row)).min(f32::MAX)
+        self.allowance.threshold(self.images.length(row), self.images.error(row), distance)
     }
 
     /// No centroid with such a score or a higher one is nearer to the row than this.
-    fn reached(&self, row: usize, score: f32) -> f32 {
-        let squared = 2.0 * (f64::from(score) - self.score_error(row)) + self.images.length(row).powi(2);
-        down((squared - self.slack()).max(0.0).sqrt() - self.images.error(row) - self.error)
-    }
-
-    /// A centroid with such a score is within this distance of the row.
-    fn reach(&self, row: usize, c: ClusterId, score: f32) -> f32 {
-        if score == f32::NEG_INFINITY {
-            return f32::INFINITY; // Not known.
-        }
-        self.outreach(row, c, 2.0 * (f64::from(score) + self.score_error(row)) + self.images.length(row).powi(2))
-    }
-
-    /// The rests of row and centroid may point in opposite directions, which their images don't tell.
-    fn outreach(&self, row: usize, c: ClusterId, squared: f64) -> f32 {
-        let squared = (squared + self.slack()).max(0.0) + 4.0 * self.images.rest(row) * self.rests[c];
-        up(squared.sqrt() + self.images.error(row) + self.mapped[c].error)
+    fn farther(&self, row: usize, score: f32) -> f32 {
+        self.allowance.farther(self.images.length(row), self.images.error(row), score)
     }
 
     /// Scores `rows` against all centroids.
@@ -320,6 +225,7 @@ struct Scratch {
     tiles: Tiles,
     scores: Vec<f32>,
     least: Vec<f32>,
+    chunk: Chunk,
 }
 
 /// Rows that one task brings up to date.
@@ -346,7 +252,7 @@ impl Block<'_, '_> {
             }
             if tighten && self.labels[i] != u32::MAX {
                 work.distances += 1;
-                self.upper[i] = search.above(search.squared(self.first + i, self.labels[i] as usize));
+                self.upper[i] = search.allowance.above(search.squared(self.first + i, self.labels[i] as usize));
                 if self.upper[i] < self.lower[i] {
                     continue;
                 }
@@ -354,12 +260,16 @@ impl Block<'_, '_> {
             active.push(i);
         }
         work.compared += (active.len() * n_clusters) as u64;
-        for chunk in active.chunks(TILES * TILE) {
-            let first = self.first;
-            search.score(chunk.iter().map(|i| first + i), self.scratch);
+        for chunk in active.chunks(CHUNK) {
+            self.judge(chunk);
             for (at, &i) in chunk.iter().enumerate() {
                 let from = self.labels[i];
-                work.distances += self.settle(i, at);
+                let Chunk { labels, upper, lower, decided, .. } = &self.scratch.chunk;
+                if decided[at] {
+                    (self.labels[i], self.upper[i], self.lower[i]) = (labels[at], upper[at], lower[at]);
+                } else {
+                    work.distances += self.settle(i, at);
+                }
                 if self.labels[i] != from {
                     moves.push(Move { row: (self.first + i) as u32, from });
                 }
@@ -368,43 +278,45 @@ impl Block<'_, '_> {
         (moves, work)
     }
 
-    /// Finds the nearest centroid of row `i`, which was scored as number `at`. Returns how many distances that took.
+    /// What scores say of some rows.
+    fn judge(&mut self, active: &[usize]) {
+        let Self { search, first, .. } = *self;
+        search.score(active.iter().map(|i| first + i), self.scratch);
+        let Scratch { scores, least, chunk, .. } = &mut *self.scratch;
+        for (at, &i) in active.iter().enumerate() {
+            (chunk.labels[at], chunk.upper[at]) = (self.labels[i], self.upper[i]);
+            (chunk.lengths[at], chunk.errors[at], chunk.rests[at]) = search.images.figures(first + i);
+        }
+        let Search { allowance, ref rests, ref panels, .. } = *search;
+        pulp::Arch::new().dispatch(Judge { allowance, scores, least, n_panels: panels.n_panels(), rests, chunk });
+    }
+
+    /// Finds the nearest centroid of row `i`, which was scored as number `at`, by distances. Returns how many that took.
     fn settle(&mut self, i: usize, at: usize) -> u64 {
         let Self { search, first, .. } = *self;
         let row = first + i;
         let (scores, least) = search.scored(self.scratch, at);
         let Some(mut own) = lowest(scores, least) else { return 0 };
-        let mut upper = search.reach(row, own, scores[own]);
-        if self.labels[i] as usize == own {
-            upper = upper.min(self.upper[i]);
-        }
         take(own, scores, least);
-        let (mut threshold, mut lower) = (search.threshold(row, upper), f32::MAX);
-        let mut n_distances = 0;
-        if least_of(least) <= threshold {
-            let mut squared = |c: usize| {
+        let (mut nearest, mut second) = (search.squared(row, own), f64::INFINITY);
+        let mut upper = search.allowance.above(nearest);
+        let mut threshold = search.threshold(row, upper);
+        let mut n_distances = 1;
+        for p in 0..least.len() {
+            while least[p] <= threshold {
+                let other = slot_of(p, scores, least[p]);
+                take(other, scores, least);
+                let squared = search.squared(row, other);
                 n_distances += 1;
-                search.squared(row, c)
-            };
-            let mut nearest = squared(own);
-            upper = search.above(nearest);
-            threshold = search.threshold(row, upper);
-            for p in 0..least.len() {
-                while least[p] <= threshold {
-                    let other = slot_of(p, scores, least[p]);
-                    take(other, scores, least);
-                    let exact = squared(other);
-                    // The one that isn't nearest bounds the others.
-                    lower = lower.min(down(search.below(exact.max(nearest))));
-                    if (exact, other) < (nearest, own) {
-                        (own, nearest, upper) = (other, exact, search.above(exact));
-                        threshold = search.threshold(row, upper);
-                    }
+                second = second.min(squared.max(nearest));
+                if (squared, other) < (nearest, own) {
+                    (own, nearest, upper) = (other, squared, search.allowance.above(squared));
+                    threshold = search.threshold(row, upper);
                 }
             }
         }
-        let least = least_of(least);
-        (self.labels[i], self.upper[i], self.lower[i]) = (own as u32, upper, lower.min(search.reached(row, least)));
+        let lower = search.allowance.below(second).min(search.farther(row, least_of(least)));
+        (self.labels[i], self.upper[i], self.lower[i]) = (own as u32, upper, lower);
         n_distances
     }
 }

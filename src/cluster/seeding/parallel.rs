@@ -3,9 +3,10 @@
 //! B. Bahmani, B. Moseley, A. Vattani, R. Kumar and S. Vassilvitskii, Scalable k-means++, VLDB 2012.
 
 use super::super::ClusterError;
+use super::super::bounds::Bounds;
 use super::super::images::Images;
 use super::super::rows::{Points, Rows};
-use super::super::search::{Bounds, Search};
+use super::super::search::Search;
 use super::potential::{Potential, between};
 use super::{plus_plus, vectors};
 use crate::progress::Reporter;

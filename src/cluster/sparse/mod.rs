@@ -7,9 +7,9 @@ mod rows;
 mod search;
 mod seeding;
 
+use super::bounds::{Bounds, Move};
 use super::lloyd::{self, Compare};
 use super::rows::Points;
-use super::search::{Bounds, Move};
 use super::summary::{FitSeconds, Work, timed};
 use super::{Assignment, ClusterError, Clustering, KMeansValidParams, Strategy};
 use crate::collection::Csr;

@@ -51,10 +51,13 @@ impl Points for Rows<'_> {
         &self.norms
     }
 
-    fn add_to(&self, sum: &mut [f64], i: usize, sign: f64) {
+    fn add_to(&self, sum: &mut [f64], first: usize, i: usize, sign: f64) {
         let weight = sign * self.weight(i);
         let (columns, values) = sparse_row(self.x, i);
-        columns.iter().zip(values).for_each(|(&j, &v)| sum[j as usize] += f64::from(v) * weight);
+        let from = columns.partition_point(|&j| (j as usize) < first);
+        let to = columns.partition_point(|&j| (j as usize) < first + sum.len());
+        let some = columns[from..to].iter().zip(&values[from..to]);
+        some.for_each(|(&j, &v)| sum[j as usize - first] += f64::from(v) * weight);
     }
 }
 

@@ -8,8 +8,8 @@
 use super::rows::{Centroids, Rows};
 use crate::cluster::Metric;
 use crate::cluster::Work;
+use crate::cluster::bounds::{Bounds, Move, down, up};
 use crate::cluster::rows::Points;
-use crate::cluster::search::{Bounds, Move, down, up};
 use crate::collection::{ClusterId, sparse_row};
 use crate::distance::sparse::{PANEL, Panels};
 use rayon::prelude::*;
