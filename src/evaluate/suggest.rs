@@ -11,9 +11,10 @@
 //!   for most pictures.
 //! - *stability*, beyond that of rows without structure, in full from an excess of 0.2 in adjusted Rand index.
 //!
-//! Each criterion supports a number between 0 (its worst of the sweep) and 1 (its pick); the number with the most
-//! support wins, the smaller of equals. 1 wins if the gap nowhere rises above that of one cluster by three standard
-//! errors and the best silhouette is below 0.5: then nothing tells the rows from structureless ones.
+//! Each criterion supports a number between 0 and 1 (its pick). 0 is its worst of the sweep, but for the elbow a place
+//! on the chord, for stability that of rows without structure, and for the gap half or twice its pick. The number with
+//! the most support wins, the smaller of equals. 1 wins, where it is judged, if the gap nowhere rises above that of one
+//! cluster by three standard errors and no silhouette reaches 0.5: then nothing tells the rows from structureless ones.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +22,11 @@ use super::{Gap, choose_by_gap, elbow};
 
 /// Support from which a criterion that would take another number is a near miss.
 const NEAR: f64 = 0.8;
-/// Silhouette from which separation has its full voice: "a reasonable structure".
+/// Silhouette from which separation has its full voice: "a reasonable structure". There is none below half of it.
 const REASONABLE: f64 = 0.5;
-/// Excess of stability from which it has its full voice.
+/// Excess of stability from which it has its full voice, and below which other samples have other clusters.
 const STABLE: f64 = 0.2;
+const UNSTABLE: f64 = 0.35 * STABLE;
 /// Standard errors by which some gap must exceed that of one cluster.
 const ERRORS: f64 = 3.0;
 
@@ -83,7 +85,7 @@ pub struct Candidate {
     pub n_clusters: usize,
     /// Sum of squared distances to the clusters' means.
     pub inertia: f64,
-    /// Height of the inertia's bend there, 0 to 1 ([`elbow`]).
+    /// Height of the inertia's bend there, at most 1, below 0 where the curve bulges ([`elbow`]).
     pub elbow: Option<f64>,
     /// The gap statistic.
     pub gap: Option<Gap>,
@@ -167,11 +169,12 @@ pub fn suggest(candidates: &mut [Candidate]) -> Option<Suggestion> {
     for (candidate, height) in candidates.iter_mut().zip(elbow(&curve)) {
         candidate.elbow = Some(height);
     }
-    let best_silhouette = candidates.iter().filter_map(|c| c.silhouette).fold(-1.0, f64::max);
-    let structureless = is_structureless(candidates) && best_silhouette < REASONABLE;
+    let best_silhouette = candidates.iter().filter_map(|c| c.silhouette).reduce(f64::max);
+    let excess = candidates.iter().filter_map(|c| c.merit(Criterion::Stability)).reduce(f64::max);
+    let structureless = is_structureless(candidates) && best_silhouette.is_none_or(|s| s < REASONABLE);
     let ballots: Vec<Ballot> = Criterion::ALL.map(|criterion| Ballot::of(criterion, candidates, structureless)).into();
-    let excess = candidates.iter().filter_map(|c| c.merit(Criterion::Stability)).fold(0.0, f64::max);
-    let voices = [1.0, (best_silhouette / REASONABLE).clamp(0.0, 1.0), (excess / STABLE).min(1.0)];
+    let voice = |figure: Option<f64>, full: f64| figure.map_or(0.0, |figure| (figure / full).clamp(0.0, 1.0));
+    let voices = [1.0, voice(best_silhouette, REASONABLE), voice(excess, STABLE)];
     let mut weights: Vec<f64> = ballots
         .iter()
         .map(|ballot| {
@@ -194,7 +197,22 @@ pub fn suggest(candidates: &mut [Candidate]) -> Option<Suggestion> {
     let n_clusters = candidates.get(best)?.n_clusters;
     let next = most_supported(candidates, |c| c.n_clusters > 1 && c.n_clusters.abs_diff(n_clusters) > 1);
     let runner_up = next.map(|next| candidates[next].n_clusters);
-    let reasons = reasons(n_clusters, runner_up, structureless, &votes);
+    let mut reasons = who_says_what(&votes);
+    if structureless {
+        reasons.insert(
+            0,
+            "No number of clusters describes these images better than it would images without any groups.".into(),
+        );
+    } else if n_clusters > 1 {
+        if best_silhouette.is_some_and(|silhouette| silhouette < REASONABLE / 2.0) {
+            reasons
+                .push("The clusters are hardly separate: they cut up a continuum, and other cuts are as right.".into());
+        }
+        if excess.is_some_and(|excess| excess < UNSTABLE) {
+            reasons.push("From other samples of the images, other clusters would be found.".into());
+        }
+        reasons.extend(runner_up.map(|next| format!("The next best number is {next}.")));
+    }
     Some(Suggestion { n_clusters, runner_up, votes, reasons })
 }
 
@@ -204,10 +222,11 @@ fn most_supported(candidates: &[Candidate], eligible: impl Fn(&Candidate) -> boo
     (0..candidates.len()).filter(|&i| eligible(&candidates[i])).reduce(more)
 }
 
-/// Whether one cluster is among the candidates and no gap rises above its own by more than the errors.
+/// Whether one cluster is among the candidates and no gap of others rises above its own by more than the errors.
 fn is_structureless(candidates: &[Candidate]) -> bool {
     let Some((Candidate { n_clusters: 1, gap: Some(one), .. }, rest)) = candidates.split_first() else { return false };
-    rest.iter().filter_map(|c| c.gap).all(|gap| gap.value - one.value <= ERRORS * gap.error.hypot(one.error))
+    let mut gaps = rest.iter().filter_map(|c| c.gap).peekable();
+    gaps.peek().is_some() && gaps.all(|gap| gap.value - one.value <= ERRORS * gap.error.hypot(one.error))
 }
 
 /// What a criterion says of each candidate.
@@ -266,41 +285,22 @@ impl Ballot {
     }
 }
 
-fn reasons(suggested: usize, runner_up: Option<usize>, structureless: bool, votes: &[Vote]) -> Vec<String> {
+/// Who is for the suggestion and who against it, in sentences.
+fn who_says_what(votes: &[Vote]) -> Vec<String> {
     let of = |verdict: Verdict| votes.iter().filter(move |vote| vote.verdict == verdict);
-    let names = |verdict| of(verdict).map(|vote| vote.criterion.name().to_owned()).collect::<Vec<_>>();
-    let picks = |verdict| {
-        of(verdict)
-            .map(|vote| format!("{} ({})", vote.criterion.name(), vote.n_clusters.unwrap_or(1)))
-            .collect::<Vec<_>>()
-    };
-    let mut reasons = Vec::new();
-    let mut say = |what: &str, who: Vec<String>| {
-        if !who.is_empty() {
-            reasons.push(format!("{what}: {}.", who.join(", ")));
-        }
-    };
-    say("For it", names(Verdict::Agrees));
-    say("Near it, with their own choice", picks(Verdict::Near));
-    say("Against it, with their own choice", picks(Verdict::Dissents));
-    say("Without a choice in this range", names(Verdict::Abstains));
-    if structureless {
-        reasons.insert(
-            0,
-            "No number of clusters describes these images better than it would images without any groups.".into(),
-        );
-    } else {
-        let weak = |criterion, weight| votes.iter().any(|v: &Vote| v.criterion == criterion && v.weight < weight);
-        if weak(Criterion::Silhouette, 0.05) {
-            reasons
-                .push("The clusters are hardly separate: they cut up a continuum, and other cuts are as right.".into());
-        }
-        if weak(Criterion::Stability, 0.15) {
-            reasons.push("From other samples of the images, other clusters would be found.".into());
-        }
-        if let Some(next) = runner_up.filter(|&next| next != suggested) {
-            reasons.push(format!("The next best number is {next}."));
-        }
-    }
-    reasons
+    let name = |vote: &Vote| vote.criterion.name().to_owned();
+    let pick = |vote: &Vote| format!("{} ({})", vote.criterion.name(), vote.n_clusters.unwrap_or(1));
+    let said: [(&str, Vec<String>); 4] = [
+        ("For it", of(Verdict::Agrees).map(name).collect()),
+        ("Near it, with their own choice", of(Verdict::Near).map(pick).collect()),
+        ("Against it, with their own choice", of(Verdict::Dissents).map(pick).collect()),
+        ("Without a choice in this range", of(Verdict::Abstains).map(name).collect()),
+    ];
+    said.into_iter()
+        .filter(|(_, who)| !who.is_empty())
+        .map(|(what, who)| format!("{what}: {}.", who.join(", ")))
+        .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,6 +82,21 @@ fn what_has_no_clusters_is_one() {
 }
 
 #[test]
+fn one_number_is_judged_by_its_own_figures() {
+    let reasons = |x: &Array2<f32>, n: usize| {
+        let params = ChooseParams { from: n, to: Some(n), ..quick() };
+        choose_n_clusters(x.view(), &kmeans(), &params, &Silent).unwrap().suggestion.reasons.join(" ")
+    };
+    for (x, n) in [(clouds(300, 3, 9.0), 3), (Array2::ones((20, 3)), 2), (clouds(300, 3, 9.0), 1)] {
+        let reasons = reasons(&x, n);
+        for wrong in ["hardly separate", "other samples", "No number"] {
+            assert!(!reasons.contains(wrong), "{n}: {reasons}");
+        }
+    }
+    assert!(reasons(&square(300), 9).contains("other samples"));
+}
+
+#[test]
 fn spherical_kmeans_is_judged_by_direction() {
     let mut x = clouds(300, 5, 4.0);
     // Five directions at any length, far from the origin's own scale.
