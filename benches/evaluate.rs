@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use alike::collection::ClusterId;
-use alike::evaluate::{Contingency, EvaluateParams, accuracy, ami, evaluate, silhouette, silhouettes};
+use alike::evaluate::{Contingency, EvaluateParams, accuracy, ami, evaluate, separations, silhouette};
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -22,7 +22,7 @@ fn main() {
     time("silhouette 10000x50 k=10", || silhouette(data.view(), &labels).unwrap().mean);
     let sweep: Vec<Vec<_>> = (2..22).map(|k| (0..10_000).map(|row| Some(row % k)).collect()).collect();
     let views: Vec<&[_]> = sweep.iter().map(Vec::as_slice).collect();
-    time("silhouettes 10000x50 k=2..21", || silhouettes(data.view(), &views).unwrap()[8].mean);
+    time("separations 10000x50 k=2..21", || separations(data.view(), &views).unwrap()[8].silhouette);
     let (data, labels) = blobs(10_000, 784, 10);
     time("silhouette 10000x784 k=10", || silhouette(data.view(), &labels).unwrap().mean);
     let (data, labels) = blobs(60_000, 50, 10);

@@ -1,12 +1,15 @@
 //! Scores from the clusters' means: inertia, Calinski-Harabasz, Davies-Bouldin. Linear in the rows, so never sampled.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::EvaluateError;
-use super::distances::Points;
 use super::grouping::Grouping;
+use super::{EvaluateError, Scores};
 use crate::collection::{ClusterId, Features, sparse_row};
+use crate::distance::{BLOCK_ROWS, Packed};
+
+/// Squared distances between means below this share of their squared lengths are rounding.
+const ROUNDING: f64 = 1e-14;
 
 /// Sum of squared distances of the rows to the mean of their cluster; noise is left out.
 ///
@@ -16,7 +19,7 @@ use crate::collection::{ClusterId, Features, sparse_row};
 /// # Errors
 /// If `data` and `clusters` differ in length.
 pub fn inertia(data: ArrayView2<'_, f32>, clusters: &[Option<ClusterId>]) -> Result<Option<f64>, EvaluateError> {
-    Ok(Dispersion::of(&data.into(), &Grouping::checked(data, clusters)?).inertia())
+    Ok(Dispersion::of(&data.into(), &Grouping::checked(data.nrows(), clusters)?).inertia())
 }
 
 /// Calinski-Harabasz index: variance between the clusters over variance within, each by its degrees of freedom; from
@@ -31,7 +34,7 @@ pub fn calinski_harabasz(
     data: ArrayView2<'_, f32>,
     clusters: &[Option<ClusterId>],
 ) -> Result<Option<f64>, EvaluateError> {
-    let grouping = Grouping::checked(data, clusters)?;
+    let grouping = Grouping::checked(data.nrows(), clusters)?;
     Ok(Dispersion::of(&data.into(), &grouping).calinski_harabasz(&grouping))
 }
 
@@ -45,15 +48,8 @@ pub fn calinski_harabasz(
 /// # Errors
 /// If `data` and `clusters` differ in length.
 pub fn davies_bouldin(data: ArrayView2<'_, f32>, clusters: &[Option<ClusterId>]) -> Result<Option<f64>, EvaluateError> {
-    let grouping = Grouping::checked(data, clusters)?;
+    let grouping = Grouping::checked(data.nrows(), clusters)?;
     Ok(Dispersion::of(&data.into(), &grouping).davies_bouldin(&grouping))
-}
-
-impl Grouping {
-    fn checked(data: ArrayView2<'_, f32>, clusters: &[Option<ClusterId>]) -> Result<Self, EvaluateError> {
-        EvaluateError::check_rows("labels", data.nrows(), clusters.len())?;
-        Ok(Self::new(clusters))
-    }
 }
 
 /// Each cluster's mean and how its rows lie around it.
@@ -87,24 +83,23 @@ impl Dispersion {
                 }
             }
             mean /= n;
-            let of_mean = mean.dot(&mean);
-            let (mut squared, mut distance) = (0.0, 0.0);
-            for &row in members {
-                let square: f64 = match data {
-                    Features::Dense(x) => {
-                        x.row(row).iter().zip(&mean).map(|(&value, mean)| (f64::from(value) - mean).powi(2)).sum()
-                    }
-                    Features::Sparse(x) => {
+            let squares: Vec<f64> = match data {
+                Features::Dense(x) => {
+                    let square =
+                        |row| x.row(row).iter().zip(&mean).map(|(&v, mean)| (f64::from(v) - mean).powi(2)).sum();
+                    members.iter().map(|&row| square(row)).collect()
+                }
+                Features::Sparse(x) => {
+                    let of_mean = mean.dot(&mean);
+                    let square = |row| {
                         let (columns, values) = sparse_row(x, row);
-                        let values =
-                            columns.iter().zip(values).map(|(&j, &value)| (f64::from(value), mean[j as usize]));
-                        (of_mean + values.map(|(value, mean)| value * (value - 2.0 * mean)).sum::<f64>()).max(0.0)
-                    }
-                };
-                squared += square;
-                distance += square.sqrt();
-            }
-            (squared, distance / n)
+                        let values = columns.iter().zip(values).map(|(&j, &v)| (f64::from(v), mean[j as usize]));
+                        (of_mean + values.map(|(v, mean)| v * (v - 2.0 * mean)).sum::<f64>()).max(0.0)
+                    };
+                    members.iter().map(|&row| square(row)).collect()
+                }
+            };
+            (squares.iter().sum::<f64>(), squares.iter().map(|square| square.sqrt()).sum::<f64>() / n)
         });
         let (squared, mean_distances) = spreads.unzip();
         Self { means, squared, mean_distances }
@@ -133,21 +128,39 @@ impl Dispersion {
         if !grouping.is_comparable() {
             return None;
         }
+        // About their middle, where the products cancel least.
+        let means = &self.means - &self.means.mean_axis(Axis(0))?;
+        let norms: Vec<f64> = means.outer_iter().map(|mean| mean.dot(&mean)).collect();
         let spread = &self.mean_distances;
-        let worst = Points::centred(self.means.clone()).fold_blocks(
-            |clusters| (clusters.clone(), vec![0.0_f64; clusters.len()]),
-            |(clusters, worst), other, distances| {
-                for ((cluster, worst), distance) in clusters.clone().zip(worst).zip(distances) {
-                    if cluster != other {
-                        let ratio =
-                            if *distance > 0.0 { (spread[cluster] + spread[other]) / distance } else { f64::INFINITY };
-                        *worst = worst.max(ratio);
-                    }
+        let worst = |cluster: usize, products: ArrayView1<'_, f64>| {
+            let ratio = |other: usize| {
+                let sum = norms[cluster] + norms[other];
+                let squared = sum - 2.0 * products[other];
+                match squared > ROUNDING * sum {
+                    true => (spread[cluster] + spread[other]) / squared.sqrt(),
+                    false => f64::INFINITY,
                 }
-            },
-            |(_, worst)| worst,
-        );
-        let mean = worst.iter().flatten().sum::<f64>() / grouping.ids.len() as f64;
-        Some(mean).filter(|mean| mean.is_finite())
+            };
+            (0..norms.len()).filter(|&other| other != cluster).map(ratio).fold(0.0, f64::max)
+        };
+        let packed = Packed::new(means.t());
+        let mut sum = 0.0;
+        for (block, some) in means.axis_chunks_iter(Axis(0), BLOCK_ROWS).enumerate() {
+            let products = packed.product(some);
+            let rows = products.axis_iter(Axis(0)).into_par_iter().enumerate();
+            let worst: Vec<f64> = rows.map(|(i, row)| worst(block * BLOCK_ROWS + i, row)).collect();
+            sum += worst.iter().sum::<f64>();
+        }
+        Some(sum / norms.len() as f64).filter(|mean| mean.is_finite())
+    }
+
+    /// All of them.
+    pub fn scores(&self, grouping: &Grouping) -> Scores {
+        Scores {
+            inertia: self.inertia(),
+            calinski_harabasz: self.calinski_harabasz(grouping),
+            davies_bouldin: self.davies_bouldin(grouping),
+            ..Scores::default()
+        }
     }
 }

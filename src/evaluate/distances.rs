@@ -1,44 +1,46 @@
 //! All distances between points, a block of rows at a time, without ever holding the n x n matrix.
 //!
-//! |x - y|^2 = |x|^2 + |y|^2 - 2 x.y turns most of the work into matrix products. The difference cancels digits, so
-//! the points are centred first and everything is done in f64: tight clusters far apart stay exact. Sparse points are
-//! taken as they are, for centred they would be dense, and their products are f32.
+//! |x - y|^2 = |x|^2 + |y|^2 - 2 x.y turns most of the work into matrix products, which are in f32. The difference
+//! cancels digits: dense points are centred first (sparse ones would become dense), and where it is far below the
+//! lengths the distance is computed anew from the rows, in f64.
 
 use std::ops::Range;
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayViewMut2, Axis, Slice};
+use ndarray::{CowArray, Ix2};
 use rayon::prelude::*;
+use sprs::vec::{NnzEither, SparseIterTools};
 
 use crate::collection::{Csr, Features, sparse_row};
 use crate::distance::sparse::{PANEL, Panels};
+use crate::distance::{Gram, TILE, squared_euclidean};
 
-/// A tile of distances fills about half an L2 cache.
-const ROWS: usize = 64;
-const COLUMNS: usize = 512;
-/// Squared distances below this share of the norms are rounding: f32 input doesn't resolve them either.
-const ROUNDING: f64 = 1e-14;
-
-/// The same for products in f32.
-const ROUNDING_F32: f64 = 1e-6;
+/// Sparse points that meet a block of rows at a time.
+const POINTS: usize = 512;
+/// Squared distances below this share of the squared lengths are computed anew.
+const RESOLVED: f64 = 0.05;
 
 /// Points with their squared norms.
 pub(super) struct Points<'a> {
     data: Data<'a>,
-    norms: Array1<f64>,
+    norms: Vec<f64>,
 }
 
 enum Data<'a> {
-    /// Centred.
-    Dense(Array2<f64>),
+    Dense(CowArray<'a, f32, Ix2>, Gram),
     Sparse(&'a Csr),
 }
+
+/// Writes the products of some points with a block's rows into a tile.
+type Fill<'a> = Box<dyn FnMut(Range<usize>, &mut [f64]) + 'a>;
 
 impl<'a> Points<'a> {
     /// From the rows of `data`, shape (n_samples, n_features).
     pub fn new(data: &'a Features<'_>) -> Self {
         match data {
-            Features::Dense(data) => Self::centred(data.mapv(f64::from)),
+            Features::Dense(x) => {
+                let (gram, norms) = Gram::new(x.view());
+                Self { data: Data::Dense(x.as_standard_layout(), gram), norms }
+            }
             Features::Sparse(x) => {
                 let norm = |i| sparse_row(x, i).1.iter().map(|&v| f64::from(v).powi(2)).sum();
                 Self { data: Data::Sparse(x), norms: (0..x.rows()).map(norm).collect() }
@@ -46,59 +48,32 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// From f64.
-    pub fn centred(mut data: Array2<f64>) -> Self {
-        if let Some(mean) = data.mean_axis(Axis(0)) {
-            data -= &mean;
-        }
-        let norms = data.outer_iter().map(|row| row.dot(&row)).collect();
-        Self { data: Data::Dense(data), norms }
-    }
-
-    /// Number of points.
-    pub fn len(&self) -> usize {
-        self.norms.len()
-    }
-
     /// For every block of rows, the caller's own fold over all points: `start` makes its state, `step` is told point
     /// by point the distances to the block's rows, `finish` draws the result. Blocks run in parallel and come back
     /// in order; what happens within one doesn't depend on the number of threads.
     ///
-    /// O(n^2 n_features), 256 kB a thread besides the state; for sparse points O(n) for each of their values, and 128
-    /// bytes a feature.
+    /// Distances are off by less than 1e-6 of themselves as a rule, at most 1e-4. O(n^2 n_features), 32 kB a thread besides the state; for
+    /// sparse points O(n) for each of their values, 200 kB and 128 bytes a feature.
     pub fn fold_blocks<A, B: Send>(
         &self,
         start: impl Fn(Range<usize>) -> A + Sync,
         step: impl Fn(&mut A, usize, &[f64]) + Sync,
         finish: impl Fn(A) -> B + Sync,
     ) -> Vec<B> {
-        let n = self.len();
-        let size = if matches!(self.data, Data::Sparse(_)) { PANEL } else { ROWS };
-        let blocks = (0..n.div_ceil(size)).into_par_iter().map(|block| {
-            let rows = block * size..n.min((block + 1) * size);
-            let panels = match self.data {
-                Data::Sparse(x) => Some(Panels::of_rows(x, rows.clone())),
-                Data::Dense(_) => None,
-            };
+        let n = self.norms.len();
+        let (width, height) = if matches!(self.data, Data::Sparse(_)) { (PANEL, POINTS) } else { (TILE, TILE) };
+        let blocks = (0..n.div_ceil(width)).into_par_iter().map(|block| {
+            let rows = block * width..n.min((block + 1) * width);
+            let mut products = self.products(rows.clone());
             let mut state = start(rows.clone());
-            let mut tile = Array2::zeros((COLUMNS, rows.len()));
-            for first in (0..n).step_by(COLUMNS) {
-                let columns = first..n.min(first + COLUMNS);
-                let mut tile = tile.slice_axis_mut(Axis(0), Slice::from(..columns.len()));
-                match (&self.data, &panels) {
-                    (Data::Dense(data), _) => multiply(data, rows.clone(), columns.clone(), &mut tile),
-                    (Data::Sparse(x), panels) => {
-                        let panels = panels.as_ref().expect("made above");
-                        let mut products = vec![0.0; columns.len() * panels.width()];
-                        panels.products(x, &columns.clone().collect::<Vec<_>>(), &mut products);
-                        for (mut tile, products) in tile.outer_iter_mut().zip(products.chunks_exact(panels.width())) {
-                            tile.iter_mut().zip(products).for_each(|(to, &product)| *to = -2.0 * f64::from(product));
-                        }
-                    }
-                }
-                self.distances(rows.clone(), columns.clone(), &mut tile);
-                for (point, distances) in columns.zip(tile.outer_iter()) {
-                    step(&mut state, point, distances.to_slice().expect("rows of a tile are contiguous"));
+            let mut tile = vec![0.0; width * height];
+            for first in (0..n).step_by(height) {
+                let points = first..n.min(first + height);
+                products(points.clone(), &mut tile);
+                for (point, tile) in points.zip(tile.chunks_exact_mut(width)) {
+                    let distances = &mut tile[..rows.len()];
+                    self.distances(point, rows.clone(), distances);
+                    step(&mut state, point, distances);
                 }
             }
             finish(state)
@@ -106,23 +81,59 @@ impl<'a> Points<'a> {
         blocks.collect()
     }
 
-    /// Turns -2 times the products of `columns` (the tile's rows) with `rows` (its columns) into distances.
-    fn distances(&self, rows: Range<usize>, columns: Range<usize>, tile: &mut ArrayViewMut2<'_, f64>) {
-        let rounding = if matches!(self.data, Data::Sparse(_)) { ROUNDING_F32 } else { ROUNDING };
-        let norms = self.norms.slice_axis(Axis(0), Slice::from(rows));
-        for (point, mut distances) in columns.zip(tile.outer_iter_mut()) {
-            let norm = self.norms[point];
-            distances.zip_mut_with(&norms, |value, other| {
-                let sum = norm + other;
-                let squared = *value + sum;
-                *value = if squared > rounding * sum { squared.sqrt() } else { 0.0 };
-            });
+    /// What writes the products of some points (its rows) with `rows` (its columns) into a tile.
+    fn products(&self, rows: Range<usize>) -> Fill<'_> {
+        match &self.data {
+            Data::Dense(_, gram) => {
+                Box::new(move |points, tile| gram.tile(points.start / TILE, rows.start / TILE, tile))
+            }
+            Data::Sparse(x) => {
+                let panels = Panels::of_rows(x, rows);
+                let (mut numbers, mut products) = (Vec::new(), Vec::new());
+                Box::new(move |points, tile| {
+                    numbers.clear();
+                    numbers.extend(points);
+                    products.resize(numbers.len() * PANEL, 0.0);
+                    panels.products(x, &numbers, &mut products);
+                    tile.iter_mut().zip(&products).for_each(|(to, &product)| *to = f64::from(product));
+                })
+            }
         }
     }
-}
 
-/// Fills `tile` with -2 times the products of `columns` (its rows) with `rows` (its columns).
-fn multiply(data: &Array2<f64>, rows: Range<usize>, columns: Range<usize>, tile: &mut ArrayViewMut2<'_, f64>) {
-    let part = |range: Range<usize>| data.slice_axis(Axis(0), Slice::from(range));
-    general_mat_mul(-2.0, &part(columns), &part(rows).t(), 0.0, tile);
+    /// Turns the products of a point with `rows` into distances.
+    fn distances(&self, point: usize, rows: Range<usize>, values: &mut [f64]) {
+        const OPEN: f64 = -1.0;
+        let norm = self.norms[point];
+        let mut all = true;
+        for (value, other) in values.iter_mut().zip(&self.norms[rows.clone()]) {
+            let sum = norm + other;
+            let squared = sum - 2.0 * *value;
+            let resolved = squared > RESOLVED * sum;
+            *value = if resolved { squared.sqrt() } else { OPEN };
+            all &= resolved;
+        }
+        if !all {
+            let open = rows.zip(values).filter(|(_, value)| **value == OPEN);
+            open.for_each(|(row, value)| *value = self.squared(point, row).sqrt());
+        }
+    }
+
+    /// The squared distance of two points from their rows.
+    fn squared(&self, i: usize, j: usize) -> f64 {
+        match &self.data {
+            Data::Dense(x, _) => {
+                let row = |i: usize| x.row(i).to_slice().expect("standard layout");
+                squared_euclidean(row(i), row(j))
+            }
+            Data::Sparse(x) => {
+                let row = |i: usize| x.outer_view(i).expect("a row of the matrix");
+                let difference = |either: NnzEither<'_, f32, f32>| match either {
+                    NnzEither::Left((_, &value)) | NnzEither::Right((_, &value)) => f64::from(value),
+                    NnzEither::Both((_, &a, &b)) => f64::from(a) - f64::from(b),
+                };
+                row(i).iter().nnz_or_zip(row(j).iter()).map(|either| difference(either).powi(2)).sum()
+            }
+        }
+    }
 }

@@ -3,8 +3,8 @@
 use ndarray::ArrayView2;
 
 use super::EvaluateError;
-use super::distances::Points;
 use super::grouping::Grouping;
+use super::separation::compare;
 use crate::collection::ClusterId;
 
 /// Least distance between rows of different clusters over the greatest within one; from 0, higher is better.
@@ -25,18 +25,9 @@ use crate::collection::ClusterId;
 /// # Ok::<(), alike::evaluate::EvaluateError>(())
 /// ```
 pub fn dunn(data: ArrayView2<'_, f32>, clusters: &[Option<ClusterId>]) -> Result<Option<f64>, EvaluateError> {
-    EvaluateError::check_rows("labels", data.nrows(), clusters.len())?;
-    let grouping = Grouping::new(clusters);
-    if !grouping.is_comparable() {
-        return Ok(None);
-    }
-    let data = data.into();
-    let extremes = Points::new(&data).fold_blocks(
-        |rows| Extremes::new(&grouping, rows),
-        |extremes, point, distances| extremes.add(point, distances),
-        |extremes| extremes,
-    );
-    Ok(Extremes::ratio(&extremes))
+    let grouping = Grouping::checked(data.nrows(), clusters)?;
+    let (_, dunn) = compare(&data.into(), std::slice::from_ref(&grouping)).remove(0);
+    Ok(dunn)
 }
 
 /// A block of rows: the least distance of each to another cluster and the greatest to its own.

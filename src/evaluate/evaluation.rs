@@ -6,10 +6,8 @@ use serde::Serialize;
 
 use super::contingency::Cell;
 use super::dispersion::Dispersion;
-use super::distances::Points;
-use super::dunn::Extremes;
 use super::grouping::Grouping;
-use super::silhouette::{ClusterSums, summarise};
+use super::separation::compare;
 use super::{Contingency, EvaluateError, NoiseRule, Sampling, Scores, sample_rows};
 use crate::collection::{ClusterId, Features, Truth};
 
@@ -235,23 +233,10 @@ fn add_dispersion(evaluation: &mut Evaluation, grouping: &Grouping, data: &Featu
     }
 }
 
-/// The silhouettes and Dunn from one pass over the distances.
 fn add_pairwise(evaluation: &mut Evaluation, grouping: &Grouping, data: &Features<'_>) {
-    if !grouping.is_comparable() {
-        return;
-    }
-    let blocks = Points::new(data).fold_blocks(
-        |rows| (ClusterSums::new(grouping, rows.clone()), Extremes::new(grouping, rows)),
-        |(sums, extremes), point, distances| {
-            sums.add(point, distances);
-            extremes.add(point, distances);
-        },
-        |(sums, extremes)| (sums.silhouettes(), extremes),
-    );
-    let (values, extremes): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
-    let silhouette = summarise(grouping, values.into_iter().flatten());
+    let (silhouette, dunn) = compare(data, std::slice::from_ref(grouping)).remove(0);
     evaluation.scores.silhouette = silhouette.mean;
-    evaluation.scores.dunn = Extremes::ratio(&extremes);
+    evaluation.scores.dunn = dunn;
     for (cluster, mean) in silhouette.clusters {
         if let Some(row) = evaluation.row_mut(Some(cluster)) {
             row.silhouette = Some(mean);

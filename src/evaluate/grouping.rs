@@ -1,5 +1,6 @@
 //! Clusters numbered without gaps, as the internal scores need them.
 
+use super::EvaluateError;
 use crate::collection::ClusterId;
 
 /// The clustered rows of a labelling.
@@ -24,6 +25,12 @@ impl Grouping {
             sizes[place] += 1;
         }
         Self { ids, sizes, group }
+    }
+
+    /// Of the labels of so many rows.
+    pub fn checked(n_samples: usize, clusters: &[Option<ClusterId>]) -> Result<Self, EvaluateError> {
+        EvaluateError::check_rows("labels", n_samples, clusters.len())?;
+        Ok(Self::new(clusters))
     }
 
     /// Whether there is something to compare: two clusters at least, and two rows in one of them at least.

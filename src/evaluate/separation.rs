@@ -1,63 +1,61 @@
-//! Silhouette and Dunn of many labellings of the same rows from one pass over the distances.
+//! Scores of many labellings of the same rows from one pass over the distances.
 
-use ndarray::ArrayView2;
+use std::ops::Range;
 
-use super::EvaluateError;
+use rayon::prelude::*;
+
+use super::dispersion::Dispersion;
 use super::distances::Points;
 use super::dunn::Extremes;
 use super::grouping::Grouping;
-use super::silhouette::{ClusterSums, summarise};
-use crate::collection::ClusterId;
+use super::silhouette::{ClusterSums, Silhouette, summarise};
+use super::{EvaluateError, Scores};
+use crate::collection::{ClusterId, Features};
 
-/// What the distances between all rows say of a labelling.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Separation {
-    /// As of [`silhouette`](super::silhouette()).
-    pub silhouette: Option<f64>,
-    /// As of [`dunn`](super::dunn()).
-    pub dunn: Option<f64>,
-}
-
-/// [`silhouette`](super::silhouette()) and [`dunn`](super::dunn()) of each labelling, with the distances computed once.
+/// The scores without classes of each labelling, with the distances between rows, dense or sparse, computed once.
 /// O(n^2 (n_features + labellings)).
 ///
 /// # Errors
 /// If `data` and a labelling differ in length.
-pub fn separations(
-    data: ArrayView2<'_, f32>,
+pub fn separations<'a>(
+    data: impl Into<Features<'a>>,
     labellings: &[&[Option<ClusterId>]],
-) -> Result<Vec<Separation>, EvaluateError> {
-    for clusters in labellings {
-        EvaluateError::check_rows("labels", data.nrows(), clusters.len())?;
-    }
-    let groupings: Vec<Grouping> = labellings.iter().map(|clusters| Grouping::new(clusters)).collect();
-    let comparable: Vec<&Grouping> = groupings.iter().filter(|grouping| grouping.is_comparable()).collect();
-    if comparable.is_empty() {
-        return Ok(vec![Separation::default(); groupings.len()]);
-    }
-    let start = |rows: std::ops::Range<usize>| {
-        let both = comparable.iter().map(|g| (ClusterSums::new(g, rows.clone()), Extremes::new(g, rows.clone())));
-        both.collect::<Vec<_>>()
-    };
+) -> Result<Vec<Scores>, EvaluateError> {
     let data = data.into();
-    let blocks = Points::new(&data).fold_blocks(
-        start,
-        |states, point, distances| {
-            for (sums, extremes) in states {
-                sums.add(point, distances);
-                extremes.add(point, distances);
-            }
-        },
-        |states| states.into_iter().map(|(sums, extremes)| (sums.silhouettes(), extremes)).collect::<Vec<_>>(),
-    );
-    let mut places = 0..comparable.len();
-    let separation = |grouping: &Grouping| {
-        let Some(place) = grouping.is_comparable().then(|| places.next()).flatten() else {
-            return Separation::default();
-        };
-        let values = blocks.iter().flat_map(|block| block[place].0.iter().copied());
-        let extremes = blocks.iter().map(|block| &block[place].1);
-        Separation { silhouette: summarise(grouping, values).mean, dunn: Extremes::ratio(extremes) }
+    let groupings = labellings.iter().map(|clusters| Grouping::checked(data.dim().0, clusters));
+    let groupings = groupings.collect::<Result<Vec<_>, _>>()?;
+    let compared = compare(&data, &groupings);
+    let scores = |(grouping, (silhouette, dunn)): (&Grouping, (Silhouette, Option<f64>))| Scores {
+        silhouette: silhouette.mean,
+        dunn,
+        ..Dispersion::of(&data, grouping).scores(grouping)
     };
-    Ok(groupings.iter().map(separation).collect())
+    Ok(groupings.par_iter().zip(compared).map(scores).collect())
+}
+
+/// The silhouettes and the Dunn index of each grouping.
+pub(super) fn compare(data: &Features<'_>, groupings: &[Grouping]) -> Vec<(Silhouette, Option<f64>)> {
+    let start = |rows: Range<usize>| {
+        let of = |grouping| (ClusterSums::new(grouping, rows.clone()), Extremes::new(grouping, rows.clone()));
+        groupings.iter().map(of).collect::<Vec<_>>()
+    };
+    let blocks = match groupings.iter().any(Grouping::is_comparable) {
+        true => Points::new(data).fold_blocks(
+            start,
+            |states, point, distances| {
+                for (sums, extremes) in states {
+                    sums.add(point, distances);
+                    extremes.add(point, distances);
+                }
+            },
+            |states| states.into_iter().map(|(sums, extremes)| (sums.silhouettes(), extremes)).collect::<Vec<_>>(),
+        ),
+        false => Vec::new(),
+    };
+    let found = |(at, grouping): (usize, &Grouping)| {
+        let values = blocks.iter().flat_map(|block| block[at].0.iter().copied());
+        let dunn = Extremes::ratio(blocks.iter().map(|block| &block[at].1)).filter(|_| grouping.is_comparable());
+        (summarise(grouping, values), dunn)
+    };
+    groupings.iter().enumerate().map(found).collect()
 }

@@ -7,14 +7,15 @@ use rand::SeedableRng;
 use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
-use super::distances::Points;
 use super::grouping::Grouping;
-use crate::collection::{ClusterId, Features};
+use super::separation::compare;
+use crate::collection::ClusterId;
 
 /// How many rows the scores over all pairs of rows look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sampling {
-    /// All rows up to this many; beyond, a sample of this size.
+    /// All rows up to this many; beyond, a sample of this size. Of sparse rows [`evaluate`](super::evaluate()) takes 2,000
+    /// at most.
     pub max_samples: usize,
     /// Seed of the sample.
     pub seed: u64,
@@ -53,8 +54,8 @@ pub struct Silhouette {
 /// The silhouette of every row against all the others.
 ///
 /// With a the mean distance to the rest of the row's cluster and b the least mean distance to another cluster:
-/// (b - a) / max(a, b), 0 for the only row of a cluster. Noise is left out. Euclidean; `data` has the shape
-/// (n_samples, n_features) and must be finite. Nothing can be compared with fewer than two clusters or when every
+/// (b - a) / max(a, b), 0 for the only row of a cluster. Noise is left out. Euclidean, from products in f32, so that values
+/// are off by up to some 1e-6; `data` has the shape (n_samples, n_features) and must be finite. Nothing can be compared with fewer than two clusters or when every
 /// row is a cluster of its own. O(n^2 n_features): give a sample ([`sample_rows`]) above some 20,000 rows.
 /// Rousseeuw, "Silhouettes", Journal of Computational and Applied Mathematics 20 (1987).
 ///
@@ -69,32 +70,9 @@ pub struct Silhouette {
 /// # Ok::<(), alike::evaluate::EvaluateError>(())
 /// ```
 pub fn silhouette(data: ArrayView2<'_, f32>, clusters: &[Option<ClusterId>]) -> Result<Silhouette, EvaluateError> {
-    Ok(silhouettes(data, &[clusters])?.pop().unwrap_or_default())
-}
-
-/// [`silhouette`] of many labellings of the same rows, dense or sparse, with the distances computed once.
-///
-/// # Errors
-/// If `data` and a labelling differ in length.
-pub fn silhouettes<'a>(
-    data: impl Into<Features<'a>>,
-    labellings: &[&[Option<ClusterId>]],
-) -> Result<Vec<Silhouette>, EvaluateError> {
-    let data = data.into();
-    for clusters in labellings {
-        EvaluateError::check_rows("labels", data.dim().0, clusters.len())?;
-    }
-    let groupings: Vec<Grouping> = labellings.iter().map(|clusters| Grouping::new(clusters)).collect();
-    if !groupings.iter().any(Grouping::is_comparable) {
-        return Ok(groupings.iter().map(|grouping| summarise(grouping, [])).collect());
-    }
-    let blocks = Points::new(&data).fold_blocks(
-        |rows| groupings.iter().map(|grouping| ClusterSums::new(grouping, rows.clone())).collect::<Vec<_>>(),
-        |sums, point, distances| sums.iter_mut().for_each(|sums| sums.add(point, distances)),
-        |sums| sums.iter().map(ClusterSums::silhouettes).collect::<Vec<_>>(),
-    );
-    let of = |labelling: usize| blocks.iter().flat_map(move |block| block[labelling].iter().copied());
-    Ok(groupings.iter().enumerate().map(|(labelling, grouping)| summarise(grouping, of(labelling))).collect())
+    let grouping = Grouping::checked(data.nrows(), clusters)?;
+    let (silhouette, _) = compare(&data.into(), std::slice::from_ref(&grouping)).remove(0);
+    Ok(silhouette)
 }
 
 /// A block of rows: the summed distances of each to every cluster.

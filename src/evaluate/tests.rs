@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::contingency::{Cell, Part};
 use super::*;
-use crate::collection::{ClusterId, Truth};
+use crate::collection::{ClusterId, Csr, Features, Truth};
 
 #[derive(Deserialize)]
 struct Fixtures {
@@ -97,7 +97,7 @@ fn internal_scores_equal_scikit_learn() {
         assert_eq!(alone.mean, found.scores.silhouette);
         let values: Vec<f64> = alone.values.iter().copied().flatten().collect();
         assert_eq!(values.len(), case.values.len());
-        assert!(values.iter().zip(&case.values).all(|(a, b)| (a - b).abs() < 1e-8), "{}", case.name);
+        assert!(values.iter().zip(&case.values).all(|(a, b)| (a - b).abs() < 1e-6), "{}", case.name);
         for (row, (cluster, mean)) in found.clusters.iter().zip(&alone.clusters) {
             assert_eq!((row.cluster, row.silhouette), (Some(*cluster), Some(*mean)));
         }
@@ -272,7 +272,8 @@ fn noise_counts_for_nothing_inside() {
     let internal =
         |s: Scores| [s.silhouette, s.dunn, s.calinski_harabasz, s.davies_bouldin, s.inertia].map(Option::unwrap);
     for (with, without) in internal(with).into_iter().zip(internal(without)) {
-        assert!((with - without).abs() < 1e-12 * without.abs(), "{with} {without}");
+        // Without the noise the mean is another, and distances are rounded otherwise.
+        assert!((with - without).abs() < 1e-6 * without.abs(), "{with} {without}");
     }
 }
 
@@ -312,19 +313,6 @@ fn any_number_of_threads_gives_the_same_bits() {
 }
 
 #[test]
-fn many_labellings_at_once_equal_each_alone() {
-    let data = random_data(700, 5, 2);
-    let labellings: Vec<Vec<_>> =
-        (1..6).map(|k| (0..700).map(|row| (row % 13 != 0).then_some(row % k)).collect()).collect();
-    let views: Vec<&[_]> = labellings.iter().map(Vec::as_slice).collect();
-    let together = silhouettes(data.view(), &views).unwrap();
-    for (labels, together) in labellings.iter().zip(&together) {
-        assert_eq!(&silhouette(data.view(), labels).unwrap(), together);
-    }
-    assert_eq!(together[0].mean, None);
-}
-
-#[test]
 fn a_sample_is_fixed_by_its_seed_and_scores_as_its_own_rows() {
     let (data, sampling) = (random_data(900, 4, 3), Sampling { max_samples: 300, seed: 9 });
     let labels: Vec<_> = (0..900).map(|row| Some(usize::from(data[[row, 0]] > 0.0))).collect();
@@ -356,14 +344,17 @@ fn a_cluster_a_row_costs_no_table() {
 
 #[test]
 fn sparse_rows_score_as_dense_ones() {
-    let mut data = random_data(400, 60, 8);
-    data.mapv_inplace(|v| if v > 0.7 { v } else { 0.0 });
-    let sparse = crate::collection::Csr::csr_from_dense(data.view(), 0.0);
+    let mut near = random_data(400, 60, 8);
+    near.mapv_inplace(|v| if v > 0.7 { v } else { 0.0 });
+    // Far from the origin, all that products in f32 tell of these rows is what they have in common.
+    let far = Array2::from_shape_fn(near.dim(), |(i, j)| near[[i, j]] + if j < 10 { 1000.0 } else { 0.0 });
     let labels: Vec<_> = (0..400).map(|row| (row % 7 != 3).then_some(row % 5)).collect();
-    for max_samples in [1000, 150] {
+    for (data, max_samples) in [(&near, 1000), (&near, 150), (&far, 1000)] {
+        let sparse = Csr::csr_from_dense(data.view(), 0.0);
         let params = EvaluateParams { sampling: Sampling { max_samples, seed: 1 }, ..EvaluateParams::default() };
-        let score = |x: crate::collection::Features<'_>| evaluate(&labels, None, Some(x), &params).unwrap();
+        let score = |x: Features<'_>| evaluate(&labels, None, Some(x), &params).unwrap();
         let (dense, sparse) = (score(data.view().into()), score((&sparse).into()));
+        assert_eq!(dense.sample, sparse.sample);
         let figures = |e: &Evaluation| {
             let s = &e.scores;
             [s.inertia, s.silhouette, s.calinski_harabasz, s.davies_bouldin, s.dunn].map(Option::unwrap)
@@ -372,6 +363,16 @@ fn sparse_rows_score_as_dense_ones() {
             assert!((a - b).abs() <= 1e-5 * a.abs(), "{a} {b}");
         }
     }
+}
+
+#[test]
+fn of_many_sparse_rows_fewer_are_looked_at() {
+    let data = random_data(2001, 3, 7);
+    let labels: Vec<_> = (0..2001).map(|row| Some(row % 3)).collect();
+    let sample = |x: Features<'_>| evaluate(&labels, None, Some(x), &EvaluateParams::default()).unwrap().sample;
+    let sparse = Csr::csr_from_dense(data.view(), 0.0);
+    assert_eq!(sample((&sparse).into()), Some(SampleUsed { n_samples: 2000, seed: 0 }));
+    assert_eq!(sample(data.view().into()), None);
 }
 
 /// numpy 2: l = log(references); l.mean() - log(inertia), l.std() * sqrt(1 + 1/4).
@@ -388,12 +389,14 @@ fn stability_equals_scikit_learn() {
     let labellings = [[0, 0, 0, 1, 1, 1, 2, 2, 2, 2], [0, 0, 1, 1, 1, 1, 2, 2, 0, 2], [1, 1, 1, 0, 0, 2, 2, 2, 2, 2]]
         .map(|l| clusters(&l));
     let views: Vec<&[_]> = labellings.iter().map(Vec::as_slice).collect();
-    assert!((stability(&views).unwrap() - 0.41492260736865055).abs() < 1e-12);
-    assert_eq!([stability(&views[..1]), stability(&[&[], &[]])], [None; 2]);
+    assert!((stability(&views).unwrap().unwrap() - 0.41492260736865055).abs() < 1e-12);
+    assert_eq!([stability(&views[..1]), stability(&[&[], &[]])], [Ok(None), Ok(None)]);
+    let error = stability(&[views[0], &views[1][1..]]).unwrap_err();
+    assert_eq!(error, EvaluateError::Rows { what: "labels", expected: 9, found: 10 });
 }
 
 #[test]
-fn separations_are_silhouette_and_dunn() {
+fn many_labellings_at_once_equal_each_alone() {
     let data = random_data(300, 5, 2);
     let labellings: Vec<Vec<_>> =
         [3, 1, 5].map(|k| (0..300).map(|row| (row % 13 != 0).then_some(row % k)).collect()).into();
@@ -402,5 +405,7 @@ fn separations_are_silhouette_and_dunn() {
     for (labels, found) in labellings.iter().zip(found) {
         assert_eq!(found.silhouette, silhouette(data.view(), labels).unwrap().mean);
         assert_eq!(found.dunn, dunn(data.view(), labels).unwrap());
+        assert_eq!(found, evaluate(labels, None, Some(data.view().into()), &EvaluateParams::default()).unwrap().scores);
     }
+    assert!(separations(data.view(), &[&views[0][1..]]).is_err());
 }

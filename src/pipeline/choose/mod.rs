@@ -10,8 +10,7 @@ use super::PipelineError;
 use crate::cluster::{Algorithm, Clustering};
 use crate::collection::{ClusterId, Features};
 use crate::evaluate::{
-    Candidate, EvaluateError, Sampling, Suggestion, calinski_harabasz, davies_bouldin, gap, inertia, sample_rows,
-    separations, stability, suggest,
+    Candidate, EvaluateError, Sampling, Scores, Suggestion, gap, inertia, sample_rows, separations, stability, suggest,
 };
 use crate::progress::Reporter;
 use crate::reduce::LinearParams;
@@ -223,31 +222,28 @@ fn sweep(
 /// The criteria of each number.
 fn judged(x: ArrayView2<'_, f32>, numbers: &[usize], found: &Found) -> Result<Vec<Candidate>, EvaluateError> {
     let labellings: Vec<&[Option<ClusterId>]> = found.labels.iter().map(Vec::as_slice).collect();
-    let separations = separations(x, &labellings)?;
     let agreement = |fits: &[Vec<Vec<Option<ClusterId>>>], at: usize| {
         let labellings: Vec<_> = fits.iter().filter_map(|fits| Some(fits.get(at)?.as_slice())).collect();
-        stability(&labellings)
+        if numbers[at] > 1 { stability(&labellings) } else { Ok(None) }
     };
-    let candidate = |(at, labels): (usize, &&[Option<ClusterId>])| {
-        let n_clusters = numbers[at];
-        let inertia = inertia(x, labels)?.unwrap_or(0.0);
+    let candidate = |(at, scores): (usize, Scores)| {
+        let inertia = scores.inertia.unwrap_or(0.0);
         let references: Vec<f64> = found.references.iter().filter_map(|r| r.get(at).copied()).collect();
-        let several = n_clusters > 1;
         Ok(Candidate {
-            n_clusters,
+            n_clusters: numbers[at],
             inertia,
             elbow: None,
             gap: gap(inertia, &references),
-            silhouette: separations[at].silhouette,
-            calinski_harabasz: calinski_harabasz(x, labels)?,
-            davies_bouldin: davies_bouldin(x, labels)?,
-            dunn: separations[at].dunn,
-            stability: several.then(|| agreement(&found.subsamples, at)).flatten(),
-            reference_stability: several.then(|| agreement(&found.structureless, at)).flatten(),
+            silhouette: scores.silhouette,
+            calinski_harabasz: scores.calinski_harabasz,
+            davies_bouldin: scores.davies_bouldin,
+            dunn: scores.dunn,
+            stability: agreement(&found.subsamples, at)?,
+            reference_stability: agreement(&found.structureless, at)?,
             support: 0.0,
         })
     };
-    labellings.par_iter().enumerate().map(candidate).collect()
+    separations(x, &labellings)?.into_par_iter().enumerate().map(candidate).collect()
 }
 
 #[cfg(test)]
