@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// A drawing of a fixed size.
+/// A drawing of a fixed size, on white.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figure {
     pub(super) width: f32,
@@ -19,8 +19,6 @@ pub(super) type Place = (f32, f32);
 /// What a drawing is made of; later marks lie above earlier ones.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Mark {
-    /// A filled rectangle: corner, width, height.
-    Area(Place, f32, f32, Colour),
     /// Lines from place to place.
     Line { places: Vec<Place>, width: f32, colour: Colour, dashed: bool },
     /// A filled circle.
@@ -46,7 +44,8 @@ impl Figure {
         let (width, height) = (self.width, self.height);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-             height=\"{height}\" font-family=\"DejaVu Sans, Verdana, sans-serif\">\n"
+             height=\"{height}\" font-family=\"DejaVu Sans, Verdana, sans-serif\">\n\
+             <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n"
         );
         for mark in &self.marks {
             // Writing to a string never fails.
@@ -64,9 +63,6 @@ impl Figure {
 fn element(mark: &Mark) -> String {
     let hex = |[r, g, b]: Colour| format!("#{r:02x}{g:02x}{b:02x}");
     match mark {
-        Mark::Area((x, y), width, height, colour) => {
-            format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{}\"/>", hex(*colour))
-        }
         Mark::Line { places, width, colour, dashed } => {
             let points: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
             let dashes = if *dashed { " stroke-dasharray=\"4 3\"" } else { "" };

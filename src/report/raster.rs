@@ -1,6 +1,6 @@
 //! A drawing in pixels, its text in a font of our own: a bare machine has none.
 
-use tiny_skia::{FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash, Transform};
+use tiny_skia::{FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke, StrokeDash, Transform};
 use ttf_parser::{Face, OutlineBuilder};
 
 use super::figure::{Anchor, Colour, Figure, Mark};
@@ -24,11 +24,6 @@ fn draw(pixmap: &mut Pixmap, mark: &Mark, face: &Face<'_>, scale: Transform) {
         paint
     };
     match mark {
-        Mark::Area((x, y), width, height, colour) => {
-            if let Some(rect) = Rect::from_xywh(*x, *y, *width, *height) {
-                pixmap.fill_rect(rect, &paint(*colour), scale, None);
-            }
-        }
         Mark::Line { places, width, colour, dashed } => {
             let mut path = PathBuilder::new();
             for (i, &(x, y)) in places.iter().enumerate() {

@@ -34,26 +34,23 @@ pub fn sweep_figure(sweep: &Sweep) -> Figure {
     let Suggestion { n_clusters, votes, .. } = &sweep.suggestion;
     let pick = |criterion| votes.iter().find(|vote| vote.criterion == criterion).and_then(|vote| vote.n_clusters);
     let none = |_: &Candidate| None;
-    let chart = |title, hint, curve, criterion| Chart { title, hint, curve, other: &none, pick: pick(criterion) };
+    let chart = |title, hint, curve, pick| Chart { title, hint, curve, other: &none, pick };
     let charts = [
-        chart("Inertia", "the elbow", &|c| Some(c.inertia), Criterion::Elbow),
-        chart("Gap", "the first level", &|c| c.gap.map(|gap| gap.value), Criterion::Gap),
+        chart("Inertia", "the elbow", &|c| Some(c.inertia), pick(Criterion::Elbow)),
+        chart("Gap", "the first level", &|c| c.gap.map(|gap| gap.value), pick(Criterion::Gap)),
         Chart {
             other: &|c| c.reference_stability,
-            ..chart("Stability", "above the grey", &|c| c.stability, Criterion::Stability)
+            ..chart("Stability", "above the grey", &|c| c.stability, pick(Criterion::Stability))
         },
-        Chart {
-            pick: Some(*n_clusters),
-            ..chart("All together", "the highest", &|c| (c.n_clusters > 1).then_some(c.support), Criterion::Elbow)
-        },
-        chart("Silhouette", "the highest", &|c| c.silhouette, Criterion::Silhouette),
-        chart("Calinski-Harabasz", "the highest", &|c| c.calinski_harabasz, Criterion::CalinskiHarabasz),
-        chart("Davies-Bouldin", "the lowest", &|c| c.davies_bouldin, Criterion::DaviesBouldin),
-        chart("Dunn", "the highest", &|c| c.dunn, Criterion::Dunn),
+        chart("All together", "the highest", &|c| (c.n_clusters > 1).then_some(c.support), Some(*n_clusters)),
+        chart("Silhouette", "the highest", &|c| c.silhouette, pick(Criterion::Silhouette)),
+        chart("Calinski-Harabasz", "the highest", &|c| c.calinski_harabasz, pick(Criterion::CalinskiHarabasz)),
+        chart("Davies-Bouldin", "the lowest", &|c| c.davies_bouldin, pick(Criterion::DaviesBouldin)),
+        chart("Dunn", "the highest", &|c| c.dunn, pick(Criterion::Dunn)),
     ];
     let rows = charts.len().div_ceil(COLUMNS);
     let (width, height) = (CELL.0 * COLUMNS as f32, HEAD + CELL.1 * rows as f32);
-    let mut figure = Figure { width, height, marks: vec![Mark::Area((0.0, 0.0), width, height, [255; 3])] };
+    let mut figure = Figure { width, height, marks: Vec::new() };
     let plural = if *n_clusters == 1 { "" } else { "s" };
     let title = format!("{n_clusters} cluster{plural} suggested");
     figure.text((16.0, 30.0), 17.0, Anchor::Start, INK, title);
@@ -65,13 +62,14 @@ pub fn sweep_figure(sweep: &Sweep) -> Figure {
     figure
 }
 
-/// Three significant digits.
+/// A few digits.
 fn brief(value: f64) -> String {
     match value.abs() {
         size if size >= 1e5 || (size > 0.0 && size < 1e-3) => format!("{value:.1e}"),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        size if size >= 0.1 || size == 0.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     }
 }
 

@@ -391,6 +391,13 @@ fn a_sweep_is_drawn_alike_as_svg_and_as_png() {
     assert_eq!(png.dimensions(), (2000, 772));
     let drawn = |[r, g, b]: [u8; 3]| png.pixels().filter(|p| p.0 == [r, g, b]).count();
     assert!(drawn([0xc4, 0x4e, 0x1c]) > 200 && drawn([0x1f, 0x65, 0x88]) > 500, "picks and curves");
+    // Where the one has a dot, so has the other.
+    let attribute =
+        |dot: &str, name: &str| -> f32 { dot.split(name).nth(1).unwrap().split('"').nth(1).unwrap().parse().unwrap() };
+    for dot in svg.split("<circle").skip(1) {
+        let [x, y] = ["cx=", "cy="].map(|name| (2.0 * attribute(dot, name)) as u32);
+        assert_eq!(png.get_pixel(x, y).0, [0xc4, 0x4e, 0x1c], "{dot}");
+    }
     let title = image::imageops::crop_imm(&png, 0, 0, 500, 80).to_image();
     assert!(title.pixels().filter(|p| p.0[0] < 100).count() > 300, "letters");
 }
