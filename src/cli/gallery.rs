@@ -5,8 +5,8 @@ use super::{results, settings};
 use crate::cluster::Metric;
 use crate::collection::{Features, Skipped, Truth};
 use crate::decode::decode;
-use crate::distance::sparse::Panels;
 use crate::embed::{Embedded, Extractor};
+use crate::evaluate::{Sampling, sample_rows};
 use crate::pipeline::Outcome;
 use crate::progress::Reporter;
 use crate::reduce::LinearParams;
@@ -16,6 +16,9 @@ use linfa::ParamGuard;
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+
+/// Sparse rows that the map's directions are found from, at most.
+const MAX_SPARSE: usize = 2_000;
 
 /// What the report is about.
 pub struct Gallery<'a, 'x> {
@@ -71,7 +74,7 @@ pub fn write(
         .into_iter()
         .map(|(name, value, meaning)| Score { name: name.into(), value, meaning: meaning.into() })
         .collect();
-    let layout = layout(gallery.outcome, reporter)?;
+    let layout = layout(&gallery.outcome.fitted.reduced, reporter)?;
     let title = input.input.file_name().map_or_else(|| "images".into(), |n| n.to_string_lossy());
     let contents = Contents {
         title: &title,
@@ -121,22 +124,14 @@ fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
     .collect()
 }
 
-/// Two principal components of the rows that were clustered, for the map.
-fn layout(outcome: &Outcome<'_>, reporter: &dyn Reporter) -> anyhow::Result<Array2<f32>> {
-    if let (Features::Sparse(x), Some(centers)) = (&outcome.fitted.reduced, outcome.model.assigner.centers()) {
-        // The plane that shows their clusters' centres best, which no dense row is needed for.
-        let n_components = centers.nrows().min(2);
-        let plane = LinearParams::pca(n_components).check()?.fit_rows(centers, reporter)?;
-        let panels = Panels::new(plane.components());
-        let mut products = vec![0.0; x.rows() * panels.width()];
-        panels.products(x, &(0..x.rows()).collect::<Vec<_>>(), &mut products);
-        let place = |i: usize, j: usize| products[i * panels.width() + j];
-        return Ok(Array2::from_shape_fn((x.rows(), 2), |(i, j)| if j < n_components { place(i, j) } else { 0.0 }));
-    }
-    let rows = outcome.fitted.reduced.to_dense();
+/// Two principal components of the rows that were clustered, for the map; of sparse rows those of a sample.
+fn layout(rows: &Features<'_>, reporter: &dyn Reporter) -> anyhow::Result<Array2<f32>> {
     let (n_samples, n_features) = rows.dim();
     let n_components = n_samples.min(n_features).min(2);
-    let placed = LinearParams::pca(n_components).check()?.fit_rows(rows.view(), reporter)?.transform_view(rows.view());
+    let most = if matches!(rows, Features::Sparse(_)) { MAX_SPARSE } else { n_samples };
+    let sample = sample_rows(n_samples, Sampling { max_samples: most, seed: 0 });
+    let sample = sample.map_or_else(|| rows.view(), |sample| rows.select(&sample));
+    let placed = LinearParams::pca(n_components).check()?.fit_features(&sample, reporter)?.transform_features(rows);
     Ok(Array2::from_shape_fn((n_samples, 2), |(i, j)| if j < n_components { placed[[i, j]] } else { 0.0 }))
 }
 
@@ -179,4 +174,22 @@ fn thumbnails(
     reporter.end();
     missing.into_iter().zip(made).for_each(|(row, url)| found[row] = url);
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::Csr;
+    use crate::progress::Silent;
+
+    #[test]
+    fn sparse_rows_lie_where_dense_ones_would() {
+        let x =
+            Array2::from_shape_fn((60, 8), |(i, j)| ((i * 7 + j * 5) % 11 * usize::from((i + j) % 3 == 0) * j) as f32);
+        let sparse = Csr::csr_from_dense(x.view(), 0.0);
+        let dense = layout(&x.view().into(), &Silent).unwrap();
+        let sparse = layout(&(&sparse).into(), &Silent).unwrap();
+        assert!(dense.iter().zip(&sparse).all(|(a, b)| (a - b).abs() < 0.1), "{dense} {sparse}");
+        assert!(dense.columns().into_iter().all(|column| column.std(0.0) > 5.0));
+    }
 }
