@@ -17,6 +17,10 @@ pub struct RandomProjection {
 
 impl RandomProjection {
     pub(super) fn fit(x: &Features<'_>, n_components: usize, seed: u64) -> Result<Self, ReduceError> {
+        let (n_samples, n_features) = x.dim();
+        if n_components > n_features {
+            return Err(ReduceError::TooMany { n_components, n_samples, n_features, most: n_features });
+        }
         check_finite(x)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let scale = (n_components as f64).powf(-0.5);
@@ -24,7 +28,7 @@ impl RandomProjection {
             let value: f64 = StandardNormal.sample(&mut rng);
             (value * scale) as f32
         };
-        Ok(Self { components: Array2::from_shape_simple_fn((n_components, x.dim().1), &mut draw) })
+        Ok(Self { components: Array2::from_shape_simple_fn((n_components, n_features), &mut draw) })
     }
 
     pub(super) fn transform(&self, x: &Features<'_>) -> Array2<f32> {
