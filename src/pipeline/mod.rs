@@ -38,6 +38,19 @@ pub enum PipelineError {
         /// The last.
         to: usize,
     },
+    /// A sweep from more clusters than can be judged.
+    #[error("of {n_samples} images at most {most} clusters can be judged: {from} are too many")]
+    TooMany {
+        /// The first number.
+        from: usize,
+        /// Rows looked at.
+        n_samples: usize,
+        /// The largest number that can be judged.
+        most: usize,
+    },
+    /// A sweep by direction over rows that have none.
+    #[error("no image has a direction to be clustered by: all are blank")]
+    Blank,
     /// Stopped by the user.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),

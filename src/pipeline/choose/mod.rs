@@ -75,7 +75,8 @@ pub struct Sweep {
 /// the same at any thread count.
 ///
 /// # Errors
-/// An algorithm that finds the number itself, a range that ends before it begins, those of the fits, or an interruption.
+/// An algorithm that finds the number itself, a range that ends before it begins, by direction rows that are all
+/// blank, those of the fits, or an interruption.
 ///
 /// ```
 /// use alike::{cluster::{Algorithm, KMeansParams}, pipeline::{ChooseParams, choose_n_clusters}, progress::Silent};
@@ -99,8 +100,10 @@ pub fn choose_n_clusters<'a>(
     }
     let x = looked_at(x.into(), algorithm, params, reporter)?;
     let numbers = numbers(x.nrows(), params, reporter);
+    let (n_samples, most) = (x.nrows(), x.nrows().saturating_sub(1));
+    let too_many = PipelineError::TooMany { from: params.from, n_samples, most };
     if numbers == [1] && params.from > 2 {
-        return Err(PipelineError::Range { from: params.from, to: x.nrows().saturating_sub(1) });
+        return Err(too_many);
     }
     let jobs = 1 + params.n_references + 2 * params.n_subsamples;
     reporter.begin("choose", Some((jobs * numbers.len()) as u64));
@@ -108,8 +111,8 @@ pub fn choose_n_clusters<'a>(
     reporter.check()?;
     let mut candidates = judged(x.view(), &numbers, &found)?;
     reporter.end();
-    let suggestion = suggest(&mut candidates).ok_or(PipelineError::Range { from: params.from, to: x.nrows() })?;
-    Ok(Sweep { candidates, suggestion, n_samples: x.nrows() })
+    let suggestion = suggest(&mut candidates).ok_or(too_many)?;
+    Ok(Sweep { candidates, suggestion, n_samples })
 }
 
 /// The rows as the algorithm sees them, or a sample, in few dimensions.
@@ -128,7 +131,11 @@ fn looked_at<'a>(
     };
     let spherical = path::is_spherical(algorithm);
     if spherical {
-        x = directions(x.view()).into();
+        let directions = directions(x.view());
+        if directions.is_empty() && n_samples > 0 {
+            return Err(PipelineError::Blank);
+        }
+        x = directions.into();
     }
     if n_features > WIDE && x.nrows() > 0 {
         let n_components = COMPONENTS.min(x.nrows());

@@ -78,7 +78,7 @@ fn what_has_no_clusters_is_one() {
         &quick(),
         &Silent,
     );
-    assert!(blank.is_err(), "no row has a direction");
+    assert!(matches!(blank, Err(PipelineError::Blank)));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn ranges_end_before_the_rows_and_say_so() {
     let backwards = choose_n_clusters(x.view(), &kmeans(), &ChooseParams { to: Some(2), ..params }, &Silent);
     assert!(matches!(backwards, Err(PipelineError::Range { from: 3, to: 2 })));
     let beyond = choose_n_clusters(x.view(), &kmeans(), &ChooseParams { from: 30, to: None, ..quick() }, &Silent);
-    assert!(matches!(beyond, Err(PipelineError::Range { from: 30, to: 9 })));
+    assert!(matches!(beyond, Err(PipelineError::TooMany { from: 30, n_samples: 10, most: 9 })));
 }
 
 #[test]
