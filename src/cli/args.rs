@@ -76,7 +76,8 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct InputArgs {
     /// A directory of images, an image, an IDX (MNIST) or CIFAR file, a .npy of images, a CSV or Parquet table with a
-    /// `path` column, a tar or zip of images, or - for a list of paths on standard input
+    /// `path` column, a tar or zip of images, or - for a list of paths on standard input. For cluster and choose also an
+    /// embeddings file: .npy (n x d), .npz (sparse), .parquet or .safetensors
     pub input: PathBuf,
     /// Largest picture decoded, in megapixels; larger ones are skipped
     #[arg(help_heading = "Reading", long, value_name = "MP", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
@@ -150,9 +151,9 @@ pub struct FitArgs {
     /// log-likelihood
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
     pub tolerance: f64,
-    /// minibatch: images of a batch
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
-    pub batch: u32,
+    /// minibatch: images of a batch [default: 1024]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
     /// hierarchical: clusters of each level, falling, such as 1000,100,10; the last are the clusters [default: ten times
     /// as many on each level down]
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', conflicts_with = "clusters")]
@@ -160,12 +161,12 @@ pub struct FitArgs {
     /// dbscan: how near images are neighbours [default: the knee of the distances to the nearest]
     #[arg(long, value_name = "DISTANCE")]
     pub eps: Option<f64>,
-    /// dbscan: images within that distance in the midst of a cluster, itself counted
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    pub min_points: u32,
-    /// bisecting: which cluster is split next
-    #[arg(long, value_enum, default_value_t)]
-    pub split: SplitChoice,
+    /// dbscan: images within that distance in the midst of a cluster, itself counted [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub min_points: Option<u32>,
+    /// bisecting: which cluster is split next [default: inertia]
+    #[arg(long, value_enum)]
+    pub split: Option<SplitChoice>,
     /// Where matrix products run
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
@@ -278,7 +279,6 @@ pub struct EmbedArgs {
 /// `alike cluster`.
 #[derive(Args, Debug)]
 pub struct ClusterArgs {
-    /// Images as for sort, or an embeddings file: .npy (n x d), .npz (sparse), .parquet or .safetensors
     #[command(flatten)]
     pub input: InputArgs,
     /// The labels to write: .csv (id,cluster) or .npy (i32, -1 for noise)
@@ -298,13 +298,12 @@ pub struct ClusterArgs {
 /// `alike choose`.
 #[derive(Args, Debug)]
 pub struct ChooseArgs {
-    /// Images as for sort, or an embeddings file: .npy (n x d), .parquet or .safetensors
     #[command(flatten)]
     pub input: InputArgs,
     /// Least number of clusters to judge; below 3, one cluster is judged too
     #[arg(long, value_name = "K", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub from: u32,
-    /// Largest; beyond 20 in steps of an eighth [default: 40, or a third of the images]
+    /// Largest; beyond 20 in steps of an eighth [default: 40 or a third of the images, whichever is less]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     pub to: Option<u32>,
     /// Draw the criteria: .svg or .png; may be given twice
@@ -330,7 +329,7 @@ pub struct ScoreArgs {
     /// How images in no cluster count
     #[arg(long, value_enum, default_value_t)]
     pub noise: NoiseRule,
-    /// Seed of the sample that silhouette and Dunn are taken of above 10,000 images
+    /// Seed of the sample that silhouette and Dunn are taken of above 10,000 images (2,000 where rows are sparse)
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
 }

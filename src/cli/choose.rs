@@ -1,6 +1,6 @@
 //! `alike choose`: how many clusters, by every criterion, with a picture.
 
-use super::args::ChooseArgs;
+use super::args::{AlgorithmChoice, ChooseArgs};
 use super::exit::UsageError;
 use super::printer::Printer;
 use super::{Exit, inputs, results, settings};
@@ -30,8 +30,8 @@ pub fn run(args: &ChooseArgs, printer: &Printer) -> anyhow::Result<Exit> {
     };
     let (n_samples, n_features) = (input.embeddings.n_samples(), input.embeddings.n_features());
     let sweep = pipeline::choose(input.embeddings.features(), &params, &choose, printer)?;
+    let figure = sweep_figure(&sweep);
     for plot in &args.plot {
-        let figure = sweep_figure(&sweep);
         let bytes = if is_png(plot) { figure.png() } else { figure.svg().into_bytes() };
         write_whole(plot, |file| file.write_all(&bytes))?;
     }
@@ -50,8 +50,16 @@ fn check(args: &ChooseArgs) -> anyhow::Result<()> {
     if let Some(to) = args.to.filter(|&to| to < args.from) {
         return Err(UsageError(format!("--from {} --to {to}: the first must not be the larger", args.from)).into());
     }
-    if let NClusters::Fixed(k) = args.fit.clusters {
-        return Err(UsageError(format!("--clusters {k}: that is what choose is asked; give --from and --to")).into());
+    let asked = match args.fit.clusters {
+        NClusters::Fixed(k) => Some(format!("--clusters {k}")),
+        NClusters::Auto => (!args.fit.levels.is_empty()).then(|| "--levels".into()),
+    };
+    if let Some(asked) = asked {
+        return Err(UsageError(format!("{asked}: that is what choose is asked; give --from and --to")).into());
+    }
+    if args.fit.algorithm == AlgorithmChoice::Dbscan {
+        let refused = "--algorithm dbscan finds the number itself: there is nothing to choose";
+        return Err(UsageError(refused.into()).into());
     }
     if let Some(file) = settings::start_file(&args.fit) {
         return Err(

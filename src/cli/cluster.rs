@@ -39,23 +39,23 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
     };
     let outcome = pipeline::run(input.embeddings.features(), &params, &context, printer)?;
     let clustering = &outcome.fitted.clustering;
-    let tree = match &clustering.assigner {
-        Assigner::Tree(tree) => Some(tree),
-        _ => None,
+    let levels = || match &clustering.assigner {
+        Assigner::Tree(tree) => tree.paths(outcome.fitted.reduced.to_dense().view()),
+        _ => Vec::new(),
     };
-    let levels = tree.map(|tree| tree.paths(outcome.fitted.reduced.to_dense().view())).unwrap_or_default();
     let ids = input.embeddings.ids().iter().map(|id| Cow::from(id.as_str()));
-    write_columns(&args.out, ids, &clustering.labels, &levels)?;
+    write_columns(&args.out, ids, &clustering.labels, levels)?;
     if let Some(path) = &args.save {
         outcome.model.save(path)?;
     }
     results::warn_of(&input.skipped, printer);
     let mut json = results::json(&outcome, input.embeddings.n_features(), input.seconds.as_ref());
-    json["levels"] = json!(tree.map(|tree| tree.levels.iter().map(|level| level.nrows()).collect::<Vec<_>>()));
     json["skipped"] = json!(input.skipped);
     json["out"] = json!(args.out);
     json["model"] = json!(args.save);
     json["seconds"]["total"] = json!(started.elapsed().as_secs_f64());
-    printer.result(&json, &format!("{}labels in {}", results::text(&outcome), args.out.display()))?;
+    let basis = results::basis(&outcome.model, &outcome.evaluation, results::SAMPLED);
+    let text = results::text(&outcome.evaluation, &basis);
+    printer.result(&json, &format!("{text}labels in {}", args.out.display()))?;
     Ok(Exit::of_skipped(input.skipped.len()))
 }

@@ -13,7 +13,7 @@ use crate::progress::Reporter;
 use crate::source::{self, Collection, Input};
 use anyhow::Context;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Opens INPUT as images; of a list or table those in OUT are left out.
 pub fn open(args: &InputArgs, out: Option<&Path>, reporter: &dyn Reporter) -> anyhow::Result<Collection> {
@@ -51,12 +51,10 @@ pub fn check_results(input: &Path, from: &[&Path], results: &[&Path]) -> anyhow:
         // A pipe is no file, and opening it could wait forever.
         let same = |other: &Path| match other.is_file() && result.is_file() {
             true => same_file::is_same_file(result, other).unwrap_or(false),
-            false => *result == other,
+            false => place(result) == place(other),
         };
         let within = |directory: &Path| {
-            let parent = result.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let above = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
-            directory.is_dir() && directory.canonicalize().is_ok_and(|directory| above.starts_with(directory))
+            directory.is_dir() && directory.canonicalize().is_ok_and(|directory| place(result).starts_with(directory))
         };
         let problem = if results[..at].iter().any(|other| same(other)) {
             "is to hold two results".to_owned()
@@ -72,6 +70,13 @@ pub fn check_results(input: &Path, from: &[&Path], results: &[&Path]) -> anyhow:
         return Err(UsageError(format!("{} {problem}: choose another name for the result", result.display())).into());
     }
     Ok(())
+}
+
+/// Where a file lies, or would, however that is spelled.
+fn place(file: &Path) -> PathBuf {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
+    parent.join(file.file_name().unwrap_or_default())
 }
 
 /// The extractor asked for.

@@ -1,10 +1,11 @@
 //! What a run found, as JSON and as lines for people.
 
 use super::printer::Printer;
-use crate::cluster::Clustering;
+use crate::cluster::{Assigner, Clustering};
 use crate::collection::Skipped;
 use crate::embed::EmbedSeconds;
 use crate::evaluate::{Evaluation, Scores};
+use crate::model::Model;
 use crate::pipeline::{Outcome, Sweep};
 use crate::progress::Reporter;
 use serde_json::{Value, json};
@@ -28,11 +29,8 @@ pub fn warn_of(skipped: &[Skipped], printer: &Printer) {
 pub fn json(outcome: &Outcome<'_>, n_features: usize, seconds: Option<&EmbedSeconds>) -> Value {
     let fitted = &outcome.fitted;
     let times = [fitted.reduce_time, fitted.fit_time, outcome.score_time];
-    let mut json = run(&fitted.clustering, &outcome.evaluation, fitted.sweep.as_ref(), times);
+    let mut json = run(&fitted.clustering, &outcome.evaluation, fitted.sweep.as_ref(), seconds, times);
     json["n_features"] = json!(n_features);
-    json["seconds"]["read"] = json!(seconds.map(|s| s.read));
-    json["seconds"]["decode"] = json!(seconds.map(|s| s.decode));
-    json["seconds"]["embed"] = json!(seconds.map(|s| s.embed));
     json
 }
 
@@ -41,11 +39,17 @@ pub fn run(
     clustering: &Clustering,
     evaluation: &Evaluation,
     sweep: Option<&Sweep>,
+    embed: Option<&EmbedSeconds>,
     [reduce, fit, score]: [Duration; 3],
 ) -> Value {
+    let levels = match &clustering.assigner {
+        Assigner::Tree(tree) => Some(tree.levels.iter().map(|level| level.nrows()).collect::<Vec<_>>()),
+        _ => None,
+    };
     json!({
         "n_samples": clustering.labels.len(),
         "n_clusters": clustering.n_clusters(),
+        "levels": levels,
         "clusters": evaluation.clusters,
         "noise": evaluation.noise,
         "coverage": evaluation.coverage,
@@ -57,34 +61,43 @@ pub fn run(
         "fit": clustering.summary,
         "sweep": sweep,
         "scores": evaluation.scores,
-        "seconds": { "reduce": reduce.as_secs_f64(), "fit": fit.as_secs_f64(), "score": score.as_secs_f64() },
+        "seconds": {
+            "read": embed.map(|s| s.read),
+            "decode": embed.map(|s| s.decode),
+            "embed": embed.map(|s| s.embed),
+            "reduce": reduce.as_secs_f64(),
+            "fit": fit.as_secs_f64(),
+            "score": score.as_secs_f64(),
+        },
     })
 }
 
-/// A run in a few lines.
-pub fn text(outcome: &Outcome<'_>) -> String {
-    let evaluation = &outcome.evaluation;
+/// A run in a few lines, with what its scores stand on.
+pub fn text(evaluation: &Evaluation, basis: &str) -> String {
     let mut text = format!("{} images in {} clusters", evaluation.n_samples, evaluation.n_clusters);
     if evaluation.noise > 0 {
         write!(text, ", {} in none", evaluation.noise).expect("a string takes all");
     }
     text.push('\n');
     text += &scores(&evaluation.scores);
-    writeln!(text, "  (scores without classes are those {})", basis(outcome)).expect("a string takes all");
+    writeln!(text, "  (scores without classes are those {basis})").expect("a string takes all");
     text
 }
 
-/// What the scores without classes stand on.
-pub fn basis(outcome: &Outcome<'_>) -> String {
-    let space = match &outcome.fitted.reducer {
-        Some(_) => format!("of the {} reduced features", outcome.fitted.reduced.dim().1),
+/// What the scores without classes stand on; `sampled` are those that look at a sample where there is one.
+pub fn basis(model: &Model, evaluation: &Evaluation, sampled: &str) -> String {
+    let space = match &model.reducer {
+        Some(reducer) => format!("of the {} reduced features", reducer.n_components()),
         None => "of the features as they are".to_owned(),
     };
-    match outcome.evaluation.sample {
-        Some(sample) => format!("{space}; silhouette and Dunn of a sample of {} images", sample.n_samples),
+    match evaluation.sample {
+        Some(sample) => format!("{space}; {sampled} of a sample of {} images", sample.n_samples),
         None => space,
     }
 }
+
+/// The scores that a run in memory takes of a sample.
+pub const SAMPLED: &str = "silhouette and Dunn";
 
 /// The scores that are defined, one a line, with what they mean.
 pub fn scores(scores: &Scores) -> String {
@@ -117,6 +130,6 @@ pub fn explained(s: &Scores) -> [(&'static str, Option<f64>, &'static str); 21] 
         ("Calinski-Harabasz", s.calinski_harabasz, "spread between clusters over spread within; more is better"),
         ("Davies-Bouldin", s.davies_bouldin, "mean likeness to the most alike cluster; less is better"),
         ("Dunn", s.dunn, "narrowest gap over widest cluster; more is better"),
-        ("inertia", s.inertia, "sum of squared distances to the centroids"),
+        ("inertia", s.inertia, "sum of squared distances to the clusters' means"),
     ]
 }

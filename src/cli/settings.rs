@@ -16,18 +16,13 @@ use std::path::{Path, PathBuf};
 
 /// The parameters of the stages between features and clusters.
 pub fn fit_params(args: &FitArgs) -> anyhow::Result<FitParams> {
-    if !args.levels.is_empty() && args.algorithm != AlgorithmChoice::Hierarchical {
-        return Err(UsageError("--levels belongs to --algorithm hierarchical".into()).into());
-    }
+    check_options(args)?;
     let asked = args.levels.last().map_or(args.clusters, |&n| NClusters::Fixed(n));
     let (init, n_clusters) = match args.init.as_str() {
         "auto" => (Init::Auto, asked),
         "kmeans++" => (Init::KMeansPlusPlus, asked),
         "kmeans||" => (Init::KMeansParallel, asked),
         "random" => (Init::Random, asked),
-        _ if !takes_start(args.algorithm) => {
-            return Err(UsageError(format!("--init {}: the algorithm takes no given start", args.init)).into());
-        }
         file => {
             let centroids = crate::embed::files::read(Path::new(file))
                 .with_context(|| {
@@ -60,6 +55,36 @@ pub fn fit_params(args: &FitArgs) -> anyhow::Result<FitParams> {
     })
 }
 
+/// Refuses options of other algorithms, and levels that don't fall.
+fn check_options(args: &FitArgs) -> Result<(), UsageError> {
+    use AlgorithmChoice::{Auto, Bisecting, Dbscan, Hierarchical, Kmeans, Minibatch, Spherical};
+    let options: [(&str, bool, &[AlgorithmChoice]); 6] = [
+        ("init", args.init != "auto", &[Kmeans, Spherical, Minibatch, Auto]),
+        ("batch", args.batch.is_some(), &[Minibatch]),
+        ("levels", !args.levels.is_empty(), &[Hierarchical]),
+        ("eps", args.eps.is_some(), &[Dbscan]),
+        ("min-points", args.min_points.is_some(), &[Dbscan]),
+        ("split", args.split.is_some(), &[Bisecting]),
+    ];
+    for (option, given, algorithms) in options {
+        if given && !algorithms.contains(&args.algorithm) {
+            let names: Vec<String> = algorithms.iter().map(name).collect();
+            return Err(UsageError(format!("--{option} belongs to --algorithm {}", names.join(", "))));
+        }
+    }
+    if args.levels.contains(&0) || args.levels.windows(2).any(|pair| pair[0] <= pair[1]) {
+        let levels: Vec<String> = args.levels.iter().map(usize::to_string).collect();
+        let levels = levels.join(",");
+        return Err(UsageError(format!("--levels {levels}: give falling numbers from 1, such as 1000,100,10")));
+    }
+    Ok(())
+}
+
+/// A choice as it is typed.
+fn name<T: clap::ValueEnum>(choice: &T) -> String {
+    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
 /// The clusterer with its parameters; the number of clusters is set later.
 fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
     let (restarts, rounds) = (args.restarts as usize, args.max_iterations as usize);
@@ -71,11 +96,11 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
         AlgorithmChoice::Auto | AlgorithmChoice::Kmeans => kmeans(KMeansParams::new(1)),
         AlgorithmChoice::Spherical => kmeans(KMeansParams::spherical(1)),
         AlgorithmChoice::Minibatch => {
-            let params = MiniBatchParams::new(1).init(init).n_restarts(restarts).batch(args.batch as usize);
-            Algorithm::MiniBatch(params.max_epochs(rounds).seed(args.seed))
+            let params = MiniBatchParams::new(1).init(init).n_restarts(restarts).max_epochs(rounds).seed(args.seed);
+            Algorithm::MiniBatch(args.batch.map_or(params.clone(), |batch| params.batch(batch as usize)))
         }
         AlgorithmChoice::Bisecting => {
-            let split = match args.split {
+            let split = match args.split.unwrap_or_default() {
                 SplitChoice::Inertia => Split::Inertia,
                 SplitChoice::Size => Split::Size,
             };
@@ -95,18 +120,11 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
             Algorithm::Mixture(params.tolerance(args.tolerance).seed(args.seed))
         }
         AlgorithmChoice::Dbscan => {
-            let params = DbscanParams::new().min_points(args.min_points as usize).seed(args.seed);
-            Algorithm::Dbscan(args.eps.map_or(params.clone(), |eps| params.eps(eps)))
+            let params = DbscanParams::new().seed(args.seed);
+            let params = args.eps.map_or(params.clone(), |eps| params.eps(eps));
+            Algorithm::Dbscan(args.min_points.map_or(params.clone(), |n| params.min_points(n as usize)))
         }
     }
-}
-
-/// Whether the clusterer can begin with given centroids.
-fn takes_start(algorithm: AlgorithmChoice) -> bool {
-    matches!(
-        algorithm,
-        AlgorithmChoice::Auto | AlgorithmChoice::Kmeans | AlgorithmChoice::Spherical | AlgorithmChoice::Minibatch
-    )
 }
 
 /// The clusterer's name in the field.
@@ -163,16 +181,19 @@ pub fn typed(
     fit: &FitArgs,
     truth: &TruthArgs,
 ) -> BTreeMap<String, String> {
+    fn or_auto<T: ToString>(value: Option<T>) -> String {
+        value.map_or_else(|| "auto".into(), |value| value.to_string())
+    }
     let path = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     BTreeMap::from(
         [
             ("input", path(&input.input)),
             ("max-megapixels", input.max_megapixels.to_string()),
             ("max-image-memory", input.max_image_memory.to_string()),
-            ("model", format!("{:?}", extractor.model).to_lowercase()),
-            ("size", extractor.size.map_or_else(|| "auto".into(), |(w, h)| format!("{w}x{h}"))),
-            ("colour", extractor.colour.map_or_else(|| "auto".into(), |c| format!("{c:?}").to_lowercase())),
-            ("algorithm", format!("{:?}", fit.algorithm).to_lowercase()),
+            ("model", name(&extractor.model)),
+            ("size", or_auto(extractor.size.map(|(w, h)| format!("{w}x{h}")))),
+            ("colour", or_auto(extractor.colour.as_ref().map(name))),
+            ("algorithm", name(&fit.algorithm)),
             ("clusters", fit.clusters.to_string()),
             ("reduce", fit.reduce.to_string()),
             ("seed", fit.seed.to_string()),
@@ -180,12 +201,12 @@ pub fn typed(
             ("restarts", fit.restarts.to_string()),
             ("max-iterations", fit.max_iterations.to_string()),
             ("tolerance", fit.tolerance.to_string()),
-            ("batch", fit.batch.to_string()),
+            ("batch", or_auto(fit.batch)),
             ("levels", format!("{:?}", fit.levels)),
-            ("eps", fit.eps.map_or_else(|| "auto".into(), |eps| eps.to_string())),
-            ("min-points", fit.min_points.to_string()),
-            ("split", format!("{:?}", fit.split).to_lowercase()),
-            ("device", format!("{:?}", fit.device).to_lowercase()),
+            ("eps", or_auto(fit.eps)),
+            ("min-points", or_auto(fit.min_points)),
+            ("split", or_auto(fit.split.as_ref().map(name))),
+            ("device", name(&fit.device)),
             (
                 "truth",
                 match truth.truth.as_deref() {
@@ -194,7 +215,7 @@ pub fn typed(
                     Some(file) => path(file),
                 },
             ),
-            ("noise", format!("{:?}", truth.noise).to_lowercase()),
+            ("noise", name(&truth.noise)),
         ]
         .map(|(option, value)| (option.to_owned(), value)),
     )

@@ -329,7 +329,9 @@ impl Job<'_> {
         // From here on what somebody edits is theirs.
         output.seal()?;
         let result = self.json(outcome, &skipped, output.root());
-        let mut summary = RunSummary { fingerprint, result, text: results::text(outcome), mode: self.args.mode.into() };
+        let basis = results::basis(&outcome.model, &outcome.evaluation, results::SAMPLED);
+        let text = results::text(&outcome.evaluation, &basis);
+        let mut summary = RunSummary { fingerprint, result, text, mode: self.args.mode.into() };
         summary.write(output.root())?;
         let placing = Instant::now();
         let bytes = |row: usize| file_bytes(&*self.collection.source, self.embedded.kept[row]);
@@ -418,7 +420,7 @@ impl Job<'_> {
             ("Fit", clustering.summary.as_ref().map_or_else(String::new, |summary| summary.text())),
             ("Inertia by round", clustering.summary.as_ref().map_or_else(String::new, |summary| summary.curve())),
             ("Clusters", format!("{}{chosen}", clustering.n_clusters())),
-            ("Scores", results::basis(outcome)),
+            ("Scores", results::basis(&outcome.model, &outcome.evaluation, results::SAMPLED)),
             ("Seed", asked("seed")),
             ("Files", asked("mode")),
             ("Version", env!("CARGO_PKG_VERSION").into()),

@@ -28,29 +28,19 @@ pub fn run(args: &ClusterArgs, params: &FitParams, printer: &Printer) -> anyhow:
         settings: settings::typed(&args.input, &args.extractor, &args.fit, &args.truth),
     };
     let found = pipeline::run_blocks(&mut file, params, &context, printer)?;
-    write_columns(&args.out, file.ids(), &found.clustering.labels, &[])?;
+    write_columns(&args.out, file.ids(), &found.clustering.labels, Vec::new)?;
     if let Some(path) = &args.save {
         found.model.save(path)?;
     }
     let times = [found.reduce_time, found.fit_time, found.score_time];
-    let mut json = results::run(&found.clustering, &found.evaluation, found.sweep.as_ref(), times);
+    let mut json = results::run(&found.clustering, &found.evaluation, found.sweep.as_ref(), None, times);
     json["n_features"] = json!(found.model.n_features());
     json["skipped"] = json!([]);
     json["out"] = json!(args.out);
     json["model"] = json!(args.save);
     json["seconds"]["total"] = json!(started.elapsed().as_secs_f64());
-    let basis = match found.evaluation.sample {
-        Some(sample) => format!(" of a sample of {} rows", sample.n_samples),
-        None => String::new(),
-    };
-    let text = format!(
-        "{} images in {} clusters\n{}  (scores without classes but inertia are those of {} features{basis})\nlabels in {}",
-        found.evaluation.n_samples,
-        found.evaluation.n_clusters,
-        results::scores(&found.evaluation.scores),
-        found.n_reduced,
-        args.out.display()
-    );
-    printer.result(&json, &text)?;
+    let basis = results::basis(&found.model, &found.evaluation, "all but inertia");
+    let text = results::text(&found.evaluation, &basis);
+    printer.result(&json, &format!("{text}labels in {}", args.out.display()))?;
     Ok(Exit::Done)
 }

@@ -85,12 +85,12 @@ pub enum LabelFileError {
 /// Any I/O error, or another extension; `path` is then as it was.
 pub fn write_labels(path: &Path, labels: &Labels) -> Result<(), LabelFileError> {
     let ids = labels.ids.iter().map(|id| Cow::from(id.as_str()));
-    write_columns(path, ids, &labels.clusters, &[])
+    write_columns(path, ids, &labels.clusters, Vec::new)
 }
 
 /// As [`write_labels`], from parts: the ids, the clusters, and for clusters of clusters each row's cluster on every level,
 /// the finest first and the clusters last. Levels below the clusters become the columns `level-1`, `level-2` and so on of
-/// a `.csv`; a `.npy` has no place for them. `levels` may be empty.
+/// a `.csv`; a `.npy` has no place for them, and `levels` isn't asked. It may give none.
 ///
 /// # Errors
 /// As [`write_labels`].
@@ -98,13 +98,16 @@ pub fn write_columns<'a>(
     path: &Path,
     mut ids: impl Iterator<Item = Cow<'a, str>>,
     clusters: &[Option<ClusterId>],
-    levels: &[Vec<ClusterId>],
+    levels: impl FnOnce() -> Vec<Vec<ClusterId>>,
 ) -> Result<(), LabelFileError> {
     check_labels(path)?;
-    Ok(write_whole(path, |out| match is_npy(path) {
-        true => write_npy(out, clusters),
-        false => write_csv(out, &mut ids, clusters, levels),
-    })?)
+    Ok(match is_npy(path) {
+        true => write_whole(path, |out| write_npy(out, clusters)),
+        false => {
+            let levels = levels();
+            write_whole(path, |out| write_csv(out, &mut ids, clusters, &levels))
+        }
+    }?)
 }
 
 /// Refuses a name that [`write_labels`] would refuse, before any work.
