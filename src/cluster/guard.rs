@@ -81,8 +81,11 @@ pub(super) fn iterated(
     not_negative("tolerance", tolerance)
 }
 
-/// Refuses rows that are not finite, and fewer rows than clusters.
+/// Refuses rows without features or that are not finite, and fewer rows than clusters.
 pub(super) fn check_rows(x: ArrayView2<'_, f32>, n_clusters: usize) -> Result<(), ClusterError> {
+    if x.ncols() == 0 {
+        return Err(ClusterError::NoFeatures);
+    }
     if let Some(row) = x.outer_iter().position(|r| r.iter().any(|v| !v.is_finite())) {
         return Err(ClusterError::NotFinite { row });
     }

@@ -133,13 +133,16 @@ impl MiniBatchValidParams {
     /// tells whether progress had ended before the last epoch had.
     ///
     /// # Errors
-    /// More clusters than rows, a start of the wrong shape, rows that can't be read or are not finite, or an
-    /// interruption.
+    /// More clusters than rows, a start of the wrong shape, rows that can't be read, have no features or are not finite,
+    /// or an interruption.
     pub fn fit_blocks(&self, rows: &mut dyn Blocks, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
         let (n_samples, n_features) = rows.dim();
+        if n_features == 0 {
+            return Err(ClusterError::NoFeatures);
+        }
         enough(n_samples, self.n_clusters)?;
         let sample = (3 * self.batch).max(3 * self.n_clusters);
-        let held = (HELD / n_features.max(1)).max(sample).div_ceil(rows.block_rows());
+        let held = (HELD / n_features).max(sample).div_ceil(rows.block_rows());
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut blocks: Vec<usize> = (0..rows.n_blocks()).collect();
         let mut learner: Option<Learner> = None;

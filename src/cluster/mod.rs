@@ -122,6 +122,9 @@ pub enum ClusterError {
         /// At hand.
         n_samples: usize,
     },
+    /// Rows of no values.
+    #[error("the images have no features: at least one is needed")]
+    NoFeatures,
     /// Starting centroids of the wrong shape.
     #[error(
         "the starting centroids have shape {found:?} where {expected:?} (clusters x features, after the reducer) is needed"

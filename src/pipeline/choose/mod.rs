@@ -7,7 +7,7 @@ mod reference;
 
 use self::path::{path, subsample};
 use super::PipelineError;
-use crate::cluster::{Algorithm, Clustering};
+use crate::cluster::{Algorithm, ClusterError, Clustering};
 use crate::collection::{ClusterId, Features};
 use crate::evaluate::{
     Candidate, EvaluateError, Sampling, Scores, Suggestion, gap, inertia, sample_rows, separations, stability, suggest,
@@ -75,8 +75,8 @@ pub struct Sweep {
 /// the same at any thread count.
 ///
 /// # Errors
-/// An algorithm that finds the number itself, a range that ends before it begins, by direction rows that are all
-/// blank, those of the fits, or an interruption.
+/// An algorithm that finds the number itself, a range that ends before it begins, rows without features or (by direction)
+/// all blank, those of the fits, or an interruption.
 ///
 /// ```
 /// use alike::{cluster::{Algorithm, KMeansParams}, pipeline::{ChooseParams, choose_n_clusters}, progress::Silent};
@@ -123,7 +123,10 @@ fn looked_at<'a>(
     reporter: &dyn Reporter,
 ) -> Result<CowArray<'a, f32, Ix2>, PipelineError> {
     let (n_samples, n_features) = x.dim();
-    let max_samples = params.max_samples.min(MAX_VALUES / n_features.max(1)).max(1);
+    if n_features == 0 {
+        return Err(ClusterError::NoFeatures.into());
+    }
+    let max_samples = params.max_samples.min(MAX_VALUES / n_features).max(1);
     let mut x = match (sample_rows(n_samples, Sampling { max_samples, seed: params.seed }), x) {
         (Some(rows), x) => CowArray::from(x.select(&rows).to_dense().into_owned()),
         (None, Features::Dense(x)) => x,

@@ -79,6 +79,8 @@ fn what_has_no_clusters_is_one() {
         &Silent,
     );
     assert!(matches!(blank, Err(PipelineError::Blank)));
+    let empty = choose_n_clusters(Array2::<f32>::zeros((9, 0)).view(), &kmeans(), &quick(), &Silent);
+    assert!(matches!(empty, Err(PipelineError::Cluster(ClusterError::NoFeatures))));
 }
 
 #[test]
