@@ -1,5 +1,6 @@
 //! What is known of each row from one round of Lloyd's iteration to the next.
 
+use super::Work;
 use rayon::prelude::*;
 
 /// Rows that a task takes at a time.
@@ -59,4 +60,25 @@ impl Bounds {
 pub(super) struct Move {
     pub row: u32,
     pub from: u32,
+}
+
+/// What a round has found.
+#[derive(Default)]
+pub(super) struct Found {
+    /// In the rows' order.
+    pub moves: Vec<Move>,
+    /// Rows with several nearest centroids.
+    pub tied: Vec<u32>,
+    pub work: Work,
+}
+
+impl std::iter::Sum for Found {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), |mut all, part| {
+            all.moves.extend(part.moves);
+            all.tied.extend(part.tied);
+            all.work += part.work;
+            all
+        })
+    }
 }

@@ -10,10 +10,10 @@
 //! rows have one centroid that is certainly nearest; the few others are compared in f64 on the CPU. All else of a round
 //! (sums, relocation, convergence) is the CPU's, so that the whole fit gives the CPU's bytes.
 
-use super::bounds::Move;
+use super::bounds::{Found, Move};
 use super::kernel::HALF_ULP;
 use super::rows::{Points, Rows};
-use super::{ClusterError, Metric, Work};
+use super::{ClusterError, Metric};
 use crate::device::DeviceRows;
 use crate::distance::squared_norm;
 use crate::progress::Reporter;
@@ -68,13 +68,12 @@ impl<'a> DeviceSearch<'a> {
         centroids: &Array2<f32>,
         labels: &mut [u32],
         reporter: &dyn Reporter,
-    ) -> std::result::Result<(Vec<Move>, Work), ClusterError> {
+    ) -> std::result::Result<Found, ClusterError> {
         let Self { rows, blocks, shift, lengths } = self;
         let device = blocks.device();
         let targets = Targets::new(centroids, rows.metric(), shift);
         let mut sent = None;
-        let pairs = (rows.len() * centroids.nrows()) as u64;
-        let (mut moves, mut work) = (Vec::new(), Work { pairs, ..Work::default() });
+        let Found { mut moves, mut tied, mut work } = Found::default();
         blocks.for_each::<ClusterError>(reporter, |range, block| {
             let sent = match &sent {
                 Some(sent) => sent,
@@ -95,15 +94,17 @@ impl<'a> DeviceSearch<'a> {
                 let squared = |c: usize| rows.squared(first + i, centroids.row(c).to_slice().expect("contiguous"));
                 let near: Vec<(f64, usize)> = (0..scores.len()).filter(is_near).map(|c| (squared(c), c)).collect();
                 let nearest = near.iter().min_by(|a, b| a.0.total_cmp(&b.0)).expect("the nearest at least");
-                (nearest.1 as u32, near.len() as u64)
+                let is_tied = near.iter().filter(|other| other.0 == nearest.0).count() > 1;
+                (nearest.1 as u32, near.len() as u64, is_tied)
             };
             let scores = found.scores_of(&open)?;
-            let settled: Vec<(u32, u64)> =
+            let settled: Vec<(u32, u64, bool)> =
                 open.par_iter().zip(scores.par_chunks(centroids.nrows())).map(settle).collect();
             work.compared += (searched.len() * centroids.nrows()) as u64;
-            for (i, (nearest, n_distances)) in open.into_iter().zip(settled) {
+            for (i, (nearest, n_distances, is_tied)) in open.into_iter().zip(settled) {
                 found.nearest[i] = nearest;
                 work.distances += n_distances;
+                tied.extend(is_tied.then_some((first + i) as u32));
             }
             for i in searched {
                 let (label, row) = (&mut labels[first + i], (first + i) as u32);
@@ -114,7 +115,7 @@ impl<'a> DeviceSearch<'a> {
             }
             Ok(())
         })?;
-        Ok((moves, work))
+        Ok(Found { moves, tied, work })
     }
 }
 
@@ -212,7 +213,7 @@ struct Sent {
 
 impl Sent {
     /// The two least scores of the rows of a block.
-    fn two_least(&self, block: &Tensor) -> Result<Found> {
+    fn two_least(&self, block: &Tensor) -> Result<TwoLeast> {
         let mut scores = self.halves.broadcast_as((block.dim(0)?, self.halves.dim(1)?))?;
         let mut from = 0;
         for chunk in &self.chunks {
@@ -224,7 +225,7 @@ impl Sent {
         let nearest = scores.argmin_keepdim(1)?;
         let least = scores.gather(&nearest, 1)?;
         scores.scatter_set(&nearest, &Tensor::full(TAKEN, least.shape(), least.device())?, 1)?;
-        Ok(Found {
+        Ok(TwoLeast {
             nearest: nearest.flatten_all()?.to_vec1()?,
             least: least.flatten_all()?.to_vec1()?,
             next: scores.min(1)?.to_vec1()?,
@@ -234,7 +235,7 @@ impl Sent {
 }
 
 /// What a device found for the rows of a block.
-struct Found {
+struct TwoLeast {
     /// The centroid of the least score.
     nearest: Vec<u32>,
     /// That score.
@@ -245,7 +246,7 @@ struct Found {
     scores: Tensor,
 }
 
-impl Found {
+impl TwoLeast {
     fn scores_of(&self, rows: &[usize]) -> Result<Vec<f32>> {
         if rows.is_empty() {
             return Ok(Vec::new());
@@ -334,10 +335,10 @@ mod tests {
             let mut labels = vec![u32::MAX; 1000];
             let search = DeviceSearch::new(&rows, &Device::Cpu, 50);
             let mut search = DeviceSearch { blocks: search.blocks.in_blocks_of(size), ..search };
-            let (moves, work) = search.update(&centroids, &mut labels, &Silent).unwrap();
+            let Found { moves, work, .. } = search.update(&centroids, &mut labels, &Silent).unwrap();
             assert!(moves.iter().map(|m| m.row).eq(0..1000), "blocks of {size}");
             assert!(work.compared == 50_000 && work.distances < 20, "{work:?}");
-            assert!(search.update(&centroids, &mut labels, &Silent).unwrap().0.is_empty());
+            assert!(search.update(&centroids, &mut labels, &Silent).unwrap().moves.is_empty());
             assert_eq!(labels, bounds.labels);
         }
     }

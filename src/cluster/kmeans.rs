@@ -367,6 +367,25 @@ mod tests {
     }
 
     #[test]
+    fn rows_between_two_clusters_are_numbered_as_they_will_be_assigned() {
+        let column = |runs: &[(f32, usize)]| -> Array2<f32> {
+            let values: Vec<f32> = runs.iter().flat_map(|&(value, n)| vec![value; n]).collect();
+            Array2::from_shape_vec((values.len(), 1), values).unwrap()
+        };
+        let x = column(&[(100.0, 10), (8.0, 10), (0.0, 3), (5.0, 2)]);
+        let params = KMeansParams::new(3).init(Init::Given(array![[2.0], [8.0], [100.0]])).tolerance(0.0);
+        let params = params.check().unwrap();
+        let sparse = Csr::csr_from_dense(x.view(), 0.0);
+        for clustering in [params.fit_rows(x.view(), &Silent), params.fit_sparse(&sparse, &Silent)] {
+            let clustering = clustering.unwrap();
+            let assigned: Vec<_> = clustering.assigner.assign(x.view()).iter().map(|a| a.cluster).collect();
+            assert_eq!(clustering.labels, assigned);
+            let sizes = [0, 1, 2].map(|c| assigned.iter().filter(|label| **label == Some(c)).count());
+            assert_eq!(sizes, [12, 10, 3], "by falling size");
+        }
+    }
+
+    #[test]
     fn a_huge_row_that_leaves_takes_nothing_with_it() {
         let x = Array2::from_shape_fn((1002, 1), |(i, _)| [1e30, 1.9e30].get(i).copied().unwrap_or(1.0f32));
         let init = Init::Given(array![[0.0f32], [2.5e30]]);

@@ -4,7 +4,7 @@
 //! S. Lloyd, Least squares quantization in PCM, 1982. I. Dhillon and D. Modha, Concept decompositions for large sparse
 //! text data using clustering, 2001.
 
-use super::bounds::{Bounds, Move};
+use super::bounds::{Bounds, Found};
 use super::device::DeviceSearch;
 use super::images::Images;
 use super::means::{Sums, grain, squares};
@@ -29,6 +29,8 @@ const SMALL: usize = 1 << 18;
 /// What one start has come to.
 struct Run {
     labels: Vec<u32>,
+    /// Rows with several nearest centroids.
+    tied: Vec<u32>,
     centroids: Array2<f32>,
     inertia: f64,
     n_iterations: usize,
@@ -39,7 +41,7 @@ struct Run {
 /// How rows are compared with centroids: what Lloyd's iteration can't do in the same way for all.
 pub(super) trait Compare {
     /// Brings labels and bounds up to date with `centroids`, of which `counts` tells how many rows each had (0 for all
-    /// if not known); the rows that moved.
+    /// if not known).
     fn assign(
         &mut self,
         centroids: &Array2<f32>,
@@ -47,13 +49,13 @@ pub(super) trait Compare {
         bounds: &mut Bounds,
         seconds: &mut FitSeconds,
         reporter: &dyn Reporter,
-    ) -> Result<(Vec<Move>, Work), ClusterError>;
+    ) -> Result<Found, ClusterError>;
 
     /// How far each centroid moved, and by how much bounds must be widened.
     fn shifts(&self, old: &Array2<f32>, new: &Array2<f32>) -> Vec<(f64, f64)>;
 
-    /// How badly each row fits its centroid: the squared distance, by cosine 1 - cos.
-    fn misfits(&self, labels: &[u32], centroids: &Array2<f32>) -> Vec<f64>;
+    /// The squared distance of a row and a centroid; by cosine twice 1 - cos.
+    fn squared<'c>(&'c self, centroids: &'c Array2<f32>) -> impl Fn(usize, usize) -> f64 + Sync + 'c;
 
     /// What the last round did.
     fn strategy(&self) -> Strategy;
@@ -84,14 +86,14 @@ impl Compare for Dense<'_> {
         bounds: &mut Bounds,
         seconds: &mut FitSeconds,
         reporter: &dyn Reporter,
-    ) -> Result<(Vec<Move>, Work), ClusterError> {
+    ) -> Result<Found, ClusterError> {
         let Self { rows, images, n_distances, device } = self;
         if let Some(device) = device {
             return timed(&mut seconds.assign, || device.update(centroids, &mut bounds.labels, reporter));
         }
         timed(&mut seconds.map, || images.renew(centroids.view(), counts, *n_distances, reporter))?;
         let found = timed(&mut seconds.assign, || Search::new(rows, images, centroids).update(bounds));
-        *n_distances = found.1.distances;
+        *n_distances = found.work.distances;
         Ok(found)
     }
 
@@ -108,9 +110,8 @@ impl Compare for Dense<'_> {
         pairs.par_iter().with_min_len(grain(old.ncols())).map(shift).collect()
     }
 
-    fn misfits(&self, labels: &[u32], centroids: &Array2<f32>) -> Vec<f64> {
-        let centroid = |c: u32| centroids.row(c as usize).to_slice().expect("centroids are contiguous");
-        misfits(self.rows, labels, |i, c| self.rows.squared(i, centroid(c)))
+    fn squared<'c>(&'c self, centroids: &'c Array2<f32>) -> impl Fn(usize, usize) -> f64 + Sync + 'c {
+        |i, c| self.rows.squared(i, centroids.row(c).to_slice().expect("centroids are contiguous"))
     }
 
     fn strategy(&self) -> Strategy {
@@ -118,10 +119,10 @@ impl Compare for Dense<'_> {
     }
 }
 
-/// The misfits of rows whose squared distances `squared` tells.
-pub(super) fn misfits(rows: &impl Points, labels: &[u32], squared: impl Fn(usize, u32) -> f64 + Sync) -> Vec<f64> {
+/// How badly each row fits its centroid: the squared distance, by cosine 1 - cos.
+fn misfits(rows: &impl Points, labels: &[u32], squared: impl Fn(usize, usize) -> f64 + Sync) -> Vec<f64> {
     let scale = if rows.metric() == Metric::Cosine { 0.5 } else { 1.0 };
-    let misfit = |(i, &c): (usize, &u32)| if rows.is_blank(i) { 0.0 } else { scale * squared(i, c) };
+    let misfit = |(i, &c): (usize, &u32)| if rows.is_blank(i) { 0.0 } else { scale * squared(i, c as usize) };
     labels.par_iter().enumerate().map(misfit).collect()
 }
 
@@ -166,7 +167,7 @@ pub(super) fn best<C: Compare>(
     } else {
         (0..n_restarts).map(start_again).reduce(|a, b| better(a?, b?)).transpose()
     };
-    Ok(by_size(rows, best?.expect("at least one restart")))
+    Ok(by_size(rows, best?.expect("at least one restart"), compare))
 }
 
 fn iterate(
@@ -182,23 +183,24 @@ fn iterate(
     let (mut work, mut inertia) = (Work::default(), Vec::new());
     let (mut n_iterations, mut converged) = (0, false);
     let (mut enough, squares) = (None, squares(rows));
-    loop {
+    let tied = loop {
         reporter.check()?;
-        let (moves, more) = compare.assign(&centroids, &sums.counts, &mut bounds, &mut seconds, reporter)?;
-        work += more;
+        let found = compare.assign(&centroids, &sums.counts, &mut bounds, &mut seconds, reporter)?;
+        work += found.work;
+        work.pairs += (rows.len() * centroids.nrows()) as u64;
         // Centroids may have moved after the last assignment: there is one more of them than rounds.
         if converged || n_iterations == settings.max_iterations {
-            break;
+            break found.tied;
         }
         n_iterations += 1;
-        converged = moves.is_empty();
+        converged = found.moves.is_empty();
         if converged {
-            break;
+            break found.tied;
         }
         let started = Instant::now();
-        sums.update(rows, &moves, &bounds.labels);
+        sums.update(rows, &found.moves, &bounds.labels);
         inertia.push(sums.inertia(rows, squares));
-        let misfits = || compare.misfits(&bounds.labels, &centroids);
+        let misfits = || misfits(rows, &bounds.labels, compare.squared(&centroids));
         let moved = sums.means(rows, &bounds.labels, &centroids, misfits);
         let shifts = compare.shifts(&centroids, &moved);
         bounds.widen(&shifts.iter().map(|(_, bound)| *bound).collect::<Vec<_>>());
@@ -208,31 +210,55 @@ fn iterate(
             converged = shifts.iter().map(|(moved, _)| moved * moved).sum::<f64>() <= enough;
         }
         seconds.update += started.elapsed().as_secs_f64();
-    }
-    let misfits = timed(&mut seconds.assign, || compare.misfits(&bounds.labels, &centroids));
+    };
+    let misfits = timed(&mut seconds.assign, || misfits(rows, &bounds.labels, compare.squared(&centroids)));
     let summary = Summary { strategy: compare.strategy(), work, inertia, seconds };
-    Ok(Run { labels: bounds.labels, centroids, inertia: misfits.iter().sum(), n_iterations, converged, summary })
+    Ok(Run { labels: bounds.labels, tied, centroids, inertia: misfits.iter().sum(), n_iterations, converged, summary })
 }
 
 /// Drops empty clusters and numbers the others by falling size, ties by first member; blank rows are one of them.
-fn by_size(rows: &impl Points, run: Run) -> Clustering {
+fn by_size<C: Compare>(rows: &impl Points, run: Run, compare: impl Fn(usize) -> C) -> Clustering {
     let (k, n_features) = run.centroids.dim();
     // One more than the centroids: blank rows, which have no direction.
     let group = |(i, &label): (usize, &u32)| Some(if rows.is_blank(i) { k } else { label as usize });
     let mut labels: Vec<Option<ClusterId>> = run.labels.iter().enumerate().map(group).collect();
-    let order = settle::by_size(&labels, k + 1);
-    settle::renumber(&mut labels, &order);
-    let mut centroids = Array2::zeros((order.len(), n_features));
-    for (mut row, &old) in centroids.axis_iter_mut(Axis(0)).zip(&order).filter(|(_, old)| **old < k) {
-        row.assign(&run.centroids.row(old));
+    let mut centroids = ndarray::concatenate![Axis(0), run.centroids, Array2::zeros((1, n_features))];
+    let mut blank = Some(k);
+    loop {
+        let order = settle::by_size(&labels, centroids.nrows());
+        settle::renumber(&mut labels, &order);
+        centroids = centroids.select(Axis(0), &order);
+        blank = blank.and_then(|blank| order.iter().position(|&old| old == blank));
+        // Of equally near centroids the lowest number counts, which may be another one now.
+        if !run.tied.is_empty() && !renew(&mut labels, &run.tied, &centroids, blank, &compare(k)) {
+            continue;
+        }
+        return Clustering {
+            labels,
+            assigner: Assigner::Centroids(Centroids { metric: rows.metric(), centroids, blank }),
+            inertia: Some(run.inertia),
+            n_iterations: run.n_iterations,
+            converged: run.converged,
+            summary: Some(run.summary),
+        };
     }
-    let blank = order.iter().position(|&old| old == k);
-    Clustering {
-        labels,
-        assigner: Assigner::Centroids(Centroids { metric: rows.metric(), centroids, blank }),
-        inertia: Some(run.inertia),
-        n_iterations: run.n_iterations,
-        converged: run.converged,
-        summary: Some(run.summary),
+}
+
+/// Gives rows the label of the first nearest centroid; whether that changed nothing.
+fn renew(
+    labels: &mut [Option<ClusterId>],
+    tied: &[u32],
+    centroids: &Array2<f32>,
+    blank: Option<ClusterId>,
+    compare: &impl Compare,
+) -> bool {
+    let squared = compare.squared(centroids);
+    let mut settled = true;
+    for &row in tied {
+        let others = (0..centroids.nrows()).filter(|c| Some(*c) != blank);
+        let by_distance = |a: &usize, b: &usize| squared(row as usize, *a).total_cmp(&squared(row as usize, *b));
+        let nearest = others.min_by(by_distance);
+        settled &= std::mem::replace(&mut labels[row as usize], nearest) == nearest;
     }
+    settled
 }

@@ -11,12 +11,12 @@
 //! So the labels are those of a plain loop in f64, ties going to the lowest cluster, and depend neither on the machine's
 //! instructions nor on the number of threads.
 
-use super::bounds::{Bounds, Move};
+use super::Metric;
+use super::bounds::{Bounds, Found, Move};
 use super::images::Images;
 use super::kernel::{PANEL, Panels, Scores, TILE, Tiles};
 use super::rows::{Points, Rows};
 use super::verdict::{Allowance, CHUNK, Chunk, Judge};
-use super::{Metric, Work};
 use crate::collection::ClusterId;
 use crate::distance::squared_norm;
 use ndarray::Array2;
@@ -69,8 +69,8 @@ impl<'a> Search<'a> {
 
     /// Brings labels and bounds up to date; the rows that changed, in order. Rows without a direction (by cosine) are
     /// passed over.
-    pub fn update(&self, bounds: &mut Bounds) -> (Vec<Move>, Work) {
-        let blocks: Vec<_> = bounds
+    pub fn update(&self, bounds: &mut Bounds) -> Found {
+        let blocks: Vec<Found> = bounds
             .labels
             .par_chunks_mut(BLOCK)
             .zip(bounds.upper.par_chunks_mut(BLOCK))
@@ -80,13 +80,7 @@ impl<'a> Search<'a> {
                 Block { search: self, first: block * BLOCK, labels, upper, lower, scratch }.update()
             })
             .collect();
-        let mut work = Work { pairs: (self.rows.len() * self.centroids.nrows()) as u64, ..Work::default() };
-        let mut moves = Vec::with_capacity(blocks.iter().map(|(moves, _)| moves.len()).sum());
-        for (block, more) in blocks {
-            moves.extend(block);
-            work += more;
-        }
-        (moves, work)
+        blocks.into_iter().sum()
     }
 
     /// The nearest and the next nearest centroid of each row with their squared distances (by cosine twice 1 - cos);
@@ -239,8 +233,8 @@ struct Block<'a, 's> {
 }
 
 impl Block<'_, '_> {
-    fn update(mut self) -> (Vec<Move>, Work) {
-        let (mut moves, mut work) = (Vec::new(), Work::default());
+    fn update(mut self) -> Found {
+        let Found { mut moves, mut tied, mut work } = Found::default();
         let search = self.search;
         let n_clusters = search.centroids.nrows();
         // Where rows are compared as they are, the distance to the own centroid is little beside those to all.
@@ -268,14 +262,16 @@ impl Block<'_, '_> {
                 if decided[at] {
                     (self.labels[i], self.upper[i], self.lower[i]) = (labels[at], upper[at], lower[at]);
                 } else {
-                    work.distances += self.settle(i, at);
+                    let (n_distances, is_tied) = self.settle(i, at);
+                    work.distances += n_distances;
+                    tied.extend(is_tied.then_some((self.first + i) as u32));
                 }
                 if self.labels[i] != from {
                     moves.push(Move { row: (self.first + i) as u32, from });
                 }
             }
         }
-        (moves, work)
+        Found { moves, tied, work }
     }
 
     /// What scores say of some rows.
@@ -291,12 +287,13 @@ impl Block<'_, '_> {
         pulp::Arch::new().dispatch(Judge { allowance, scores, least, n_panels: panels.n_panels(), rests, chunk });
     }
 
-    /// Finds the nearest centroid of row `i`, which was scored as number `at`, by distances. Returns how many that took.
-    fn settle(&mut self, i: usize, at: usize) -> u64 {
+    /// Finds the nearest centroid of row `i`, which was scored as number `at`, by distances. Returns how many that took,
+    /// and whether another centroid is as near.
+    fn settle(&mut self, i: usize, at: usize) -> (u64, bool) {
         let Self { search, first, .. } = *self;
         let row = first + i;
         let (scores, least) = search.scored(self.scratch, at);
-        let Some(mut own) = lowest(scores, least) else { return 0 };
+        let Some(mut own) = lowest(scores, least) else { return (0, false) };
         take(own, scores, least);
         let (mut nearest, mut second) = (search.squared(row, own), f64::INFINITY);
         let mut upper = search.allowance.above(nearest);
@@ -317,6 +314,6 @@ impl Block<'_, '_> {
         }
         let lower = search.allowance.below(second).min(search.farther(row, least_of(least)));
         (self.labels[i], self.upper[i], self.lower[i]) = (own as u32, upper, lower);
-        n_distances
+        (n_distances, second == nearest)
     }
 }

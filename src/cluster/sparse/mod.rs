@@ -7,10 +7,10 @@ mod rows;
 mod search;
 mod seeding;
 
-use super::bounds::{Bounds, Move};
+use super::bounds::{Bounds, Found};
 use super::lloyd::{self, Compare};
 use super::rows::Points;
-use super::summary::{FitSeconds, Work, timed};
+use super::summary::{FitSeconds, timed};
 use super::{Assignment, ClusterError, Clustering, KMeansValidParams, Strategy};
 use crate::collection::Csr;
 use crate::progress::Reporter;
@@ -52,7 +52,7 @@ impl Compare for Sparse<'_> {
         bounds: &mut Bounds,
         seconds: &mut FitSeconds,
         _: &dyn Reporter,
-    ) -> Result<(Vec<Move>, Work), ClusterError> {
+    ) -> Result<Found, ClusterError> {
         Ok(timed(&mut seconds.assign, || Search::new(self.0, &self.known(centroids)).update(bounds)))
     }
 
@@ -60,9 +60,9 @@ impl Compare for Sparse<'_> {
         search::shifts(&self.known(old), &self.known(new), self.0.metric())
     }
 
-    fn misfits(&self, labels: &[u32], centroids: &Array2<f32>) -> Vec<f64> {
+    fn squared<'c>(&'c self, centroids: &'c Array2<f32>) -> impl Fn(usize, usize) -> f64 + Sync + 'c {
         let centroids = self.known(centroids);
-        lloyd::misfits(self.0, labels, |i, c| centroids.squared(self.0, i, c as usize))
+        move |i, c| centroids.squared(self.0, i, c)
     }
 
     fn strategy(&self) -> Strategy {

@@ -7,8 +7,7 @@
 
 use super::rows::{Centroids, Rows};
 use crate::cluster::Metric;
-use crate::cluster::Work;
-use crate::cluster::bounds::{Bounds, Move, down, up};
+use crate::cluster::bounds::{Bounds, Found, Move, down, up};
 use crate::cluster::rows::Points;
 use crate::collection::{ClusterId, sparse_row};
 use crate::distance::sparse::{PANEL, Panels};
@@ -38,9 +37,9 @@ impl<'a> Search<'a> {
 
     /// Brings labels and bounds up to date; the rows that changed, in order. Rows without a direction (by cosine) are
     /// passed over.
-    pub fn update(&self, bounds: &mut Bounds) -> (Vec<Move>, Work) {
+    pub fn update(&self, bounds: &mut Bounds) -> Found {
         let rows = (&mut bounds.labels, &mut bounds.upper, &mut bounds.lower);
-        let blocks: Vec<_> = rows
+        let blocks: Vec<Found> = rows
             .0
             .par_chunks_mut(BLOCK)
             .zip(rows.1.par_chunks_mut(BLOCK))
@@ -50,12 +49,7 @@ impl<'a> Search<'a> {
                 Block { search: self, first: block * BLOCK, labels, upper, lower }.update(products)
             })
             .collect();
-        let (mut all, mut work) = (Vec::new(), Work::default());
-        for (moves, more) in blocks {
-            all.extend(moves);
-            work += more;
-        }
-        (all, work)
+        blocks.into_iter().sum()
     }
 
     /// The nearest and the next nearest centroid of each row with their squared distances (by cosine twice 1 - cos);
@@ -150,9 +144,9 @@ struct Block<'a, 's> {
 }
 
 impl Block<'_, '_> {
-    fn update(mut self, products: &mut Vec<f32>) -> (Vec<Move>, Work) {
+    fn update(mut self, products: &mut Vec<f32>) -> Found {
         let Search { rows, centroids, panels } = self.search;
-        let (mut moves, mut work) = (Vec::new(), Work::default());
+        let Found { mut moves, mut tied, mut work } = Found::default();
         // To compare with the own centroid first pays where there are many others.
         let tighten = panels.width() > 4 * PANEL;
         let mut active = Vec::with_capacity(self.labels.len());
@@ -174,27 +168,31 @@ impl Block<'_, '_> {
         work.compared += (active.len() * centroids.len()) as u64;
         for (&i, products) in active.iter().zip(self.search.products(&active, products)) {
             let from = self.labels[i - self.first];
-            work.distances += self.settle(i, products);
+            let (n_distances, is_tied) = self.settle(i, products);
+            work.distances += n_distances;
+            tied.extend(is_tied.then_some(i as u32));
             if self.labels[i - self.first] != from {
                 moves.push(Move { row: i as u32, from });
             }
         }
-        (moves, work)
+        Found { moves, tied, work }
     }
 
-    /// Finds the nearest centroid of row `i`. Returns how many distances that took.
-    fn settle(&mut self, i: usize, products: &[f32]) -> u64 {
+    /// Finds the nearest centroid of row `i`. Returns how many distances that took, and whether another centroid is as
+    /// near.
+    fn settle(&mut self, i: usize, products: &[f32]) -> (u64, bool) {
         let search = self.search;
         let (scores, error) = search.scores(i, products);
         let least = scores.clone().fold((f64::INFINITY, 0), |a, b| if b.0 < a.0 { b } else { a });
         if least.0 == f64::INFINITY {
-            return 0; // No centroid has a direction.
+            return (0, false); // No centroid has a direction.
         }
         let within = least.0 + 2.0 * error;
         let (rivals, others): (Vec<Scored>, Vec<Scored>) = scores.partition(|(score, _)| *score <= within);
         let others = others.into_iter().fold(f64::INFINITY, |least, (score, _)| least.min(score));
         let mut bounds = (least.1, search.above(i, least.0, error), search.below(i, others, error));
         let n_distances = if rivals.len() > 1 { rivals.len() } else { 0 };
+        let mut is_tied = false;
         if n_distances > 0 {
             let (mut best, mut next) = ((f64::INFINITY, 0), f64::INFINITY);
             for (_, c) in rivals {
@@ -203,10 +201,11 @@ impl Block<'_, '_> {
                 let farther = if rival.0 < best.0 { std::mem::replace(&mut best, rival) } else { rival };
                 next = next.min(farther.0);
             }
+            is_tied = next == best.0;
             bounds = (best.1, search.above(i, best.0, 0.0), bounds.2.min(search.below(i, next, 0.0)));
         }
         let at = i - self.first;
         (self.labels[at], self.upper[at], self.lower[at]) = (bounds.0 as u32, bounds.1, bounds.2);
-        n_distances as u64
+        (n_distances as u64, is_tied)
     }
 }
