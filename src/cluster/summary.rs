@@ -131,20 +131,23 @@ impl Summary {
 
 #[cfg(test)]
 mod tests {
-    use crate::cluster::{Init, KMeansParams, Strategy};
+    use crate::cluster::{Algorithm, Init, KMeansParams, Strategy};
+    use crate::collection::{Csr, Features};
     use crate::progress::Silent;
-    use linfa::ParamGuard;
     use ndarray::Array2;
 
-    /// Both metrics: the curve never rises and ends at the inertia; the work is within that of plain rounds.
+    /// Both metrics, dense and sparse rows: the curve never rises and ends at the inertia; the work is within that of plain rounds.
     #[test]
     fn a_fit_tells_how_it_went() {
         let x = Array2::from_shape_fn((500, 6), |(i, j)| ((i * 31 + j * 17) % 97) as f32 / 9.0 + (i % 5 * j) as f32);
-        for params in [KMeansParams::new(7), KMeansParams::spherical(7)] {
-            let params = params.init(Init::Random).n_restarts(1).tolerance(0.0).check().unwrap();
-            let fitted = params.fit_rows(x.view(), &Silent).unwrap();
+        let sparse = Csr::csr_from_dense(x.view(), 0.0);
+        let rows = [Features::from(x.view()), (&sparse).into()];
+        let params = [KMeansParams::new(7), KMeansParams::spherical(7)];
+        for (params, rows) in params.iter().flat_map(|params| rows.iter().map(move |rows| (params, rows))) {
+            let params = params.clone().init(Init::Random).n_restarts(1).tolerance(0.0);
+            let fitted = Algorithm::KMeans(params).fit(rows, &Silent).unwrap();
             let (summary, inertia) = (fitted.summary.unwrap(), fitted.inertia.unwrap());
-            assert_eq!(summary.strategy, Strategy::Rows);
+            assert_eq!(summary.strategy == Strategy::Sparse, matches!(rows, Features::Sparse(_)));
             assert_eq!(summary.inertia.len() + 1, fitted.n_iterations);
             assert!(summary.inertia.windows(2).all(|pair| pair[1] <= pair[0] * (1.0 + 1e-12)));
             let last = summary.inertia.last().unwrap();
