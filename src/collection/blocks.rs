@@ -47,7 +47,7 @@ pub trait Blocks {
 }
 
 /// Values that are held at a time.
-pub const HELD: usize = 4 << 20;
+pub(crate) const HELD: usize = 4 << 20;
 
 /// Why rows could not be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,5 +81,18 @@ impl Blocks for ArrayView2<'_, f32> {
             out.extend(self.slice_axis(Axis(0), rows.into()).iter());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_is_not_finite_is_named_whichever_blocks_are_loaded() {
+        let mut x = Array2::zeros((3000, 2));
+        x[[2345, 1]] = f32::NAN;
+        assert_eq!(x.view().load(&[3, 36]), Err(BlocksError::NotFinite { row: 2345 }));
+        assert_eq!(x.view().load(&[3, 46]).unwrap().dim(), (64 + 3000 - 46 * 64, 2));
     }
 }

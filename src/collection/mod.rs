@@ -8,7 +8,8 @@ mod features;
 mod labels;
 mod sparse;
 
-pub use blocks::{Blocks, BlocksError, HELD};
+pub(crate) use blocks::HELD;
+pub use blocks::{Blocks, BlocksError};
 pub use embeddings::{Embeddings, EmbeddingsError};
 pub use features::Features;
 pub use labels::{ClusterId, Labels, Truth};
