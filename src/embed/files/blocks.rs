@@ -45,7 +45,8 @@ impl EmbeddingsFile {
                 None => return Self::whole(path),
             },
             Some(Format::Parquet) => {
-                let opened = catch_unwind(|| parquet::Cursor::open(file, len)).unwrap_or_else(|_| Err(DAMAGED.into()));
+                let opened =
+                    catch_unwind(|| parquet::Cursor::open(file, len)).unwrap_or_else(|_| Err(parquet::DAMAGED.into()));
                 match opened.map_err(invalid)? {
                     Some((cursor, dim, ids)) => (Rows::Parquet(Box::new(cursor)), dim, ids),
                     None => return Self::whole(path),
@@ -73,15 +74,13 @@ impl EmbeddingsFile {
     }
 }
 
-const DAMAGED: &str = "not a Parquet file that can be read: it is damaged";
-
 impl Blocks for EmbeddingsFile {
     fn dim(&self) -> (usize, usize) {
         self.dim
     }
 
     fn block_rows(&self) -> usize {
-        (BLOCK_BYTES / 4 / self.dim.1).max(1)
+        (BLOCK_BYTES / 4 / self.dim.1.max(1)).max(1)
     }
 
     fn read(&mut self, blocks: &[usize], out: &mut Vec<f32>) -> Result<(), BlocksError> {
@@ -99,7 +98,7 @@ impl Blocks for EmbeddingsFile {
                 }
                 Rows::Parquet(cursor) => {
                     let read = catch_unwind(AssertUnwindSafe(|| cursor.read(rows, n_features, out)));
-                    read.unwrap_or_else(|_| Err(DAMAGED.into())).map_err(failed)?;
+                    read.unwrap_or_else(|_| Err(parquet::DAMAGED.into())).map_err(failed)?;
                 }
                 Rows::Memory(Features::Dense(x)) => out.extend(x.slice_axis(Axis(0), rows.into()).iter()),
                 Rows::Memory(sparse) => out.extend(sparse.select(&rows.collect::<Vec<_>>()).to_dense().iter()),
@@ -112,7 +111,7 @@ impl Blocks for EmbeddingsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collection::Embeddings;
+    use crate::collection::{Csr, Embeddings};
     use crate::embed::files::{read, write};
     use ndarray::Array2;
 
@@ -132,7 +131,7 @@ mod tests {
             assert_eq!(Blocks::dim(&file), (10_000, 20));
             assert!(file.ids().eq(example().ids().iter().map(|id| Cow::from(id.as_str()))), "{extension}");
             let last = file.n_blocks() - 1;
-            for blocks in [vec![0], vec![3, 4, 7, last], vec![1, 2], vec![last], (0..=last).collect()] {
+            for blocks in [vec![0], vec![3, 4, 7, last], vec![1, 2], vec![0], vec![last], (0..=last).collect()] {
                 let rows = |block: usize| block * file.block_rows()..10_000.min((block + 1) * file.block_rows());
                 let expected: Vec<f32> = blocks
                     .iter()
@@ -144,6 +143,22 @@ mod tests {
                 file.read(&blocks, &mut out).unwrap();
                 assert!(out == expected, "{extension}: {blocks:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_file_of_no_rows_has_no_blocks() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, features) in [
+            ("x.npy", Features::from(Array2::zeros((0, 0)))),
+            ("x.npz", Features::from(Csr::zero((0, 0)))),
+            ("y.npy", Features::from(Array2::zeros((0, 100)))),
+        ] {
+            let path = dir.path().join(name);
+            write(&path, &Embeddings::new(vec![], features).unwrap()).unwrap();
+            let mut file = EmbeddingsFile::open(&path).unwrap();
+            assert_eq!((file.n_blocks(), file.groups().len()), (0, 0), "{name}");
+            assert_eq!(file.load(&[]).unwrap().nrows(), 0, "{name}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! Files of embeddings, by extension: `.npy` (ids in a `.ids.csv` beside it), `.parquet`, `.safetensors`, and `.npz` for
 //! sparse rows (ids as for `.npy`).
 //!
-//! A header is believed only as far as the file's length bears it out, so none can ask for more memory than the file
-//! takes on disk.
+//! A header is believed only as far as the file's length bears it out, so none can ask for much more memory than the
+//! file takes on disk, but for `.npz`, which may be compressed.
 
 mod blocks;
 mod npy;
@@ -93,7 +93,8 @@ pub fn check_name(path: &Path) -> Result<(), FilesError> {
 /// - `.safetensors`: a tensor `embeddings`, shape (n_samples, n_features); a byte tensor `ids`, a JSON array of strings.
 ///
 /// # Errors
-/// If the file can't be read, is damaged, or holds something else. Never reserves much more than the file's size.
+/// If the file can't be read, is damaged, or holds something else. Never reserves much more than the file's size,
+/// or what a `.npz` takes uncompressed.
 pub fn read(path: &Path) -> Result<Embeddings, FilesError> {
     let format = Format::of(path).ok_or_else(|| FilesError::Extension(path.to_owned()))?;
     let file = File::open(path).at("read", path)?;
@@ -102,8 +103,9 @@ pub fn read(path: &Path) -> Result<Embeddings, FilesError> {
         Format::Npy => npy::read(&mut BufReader::new(file), len, path),
         Format::Npz => npz::read(BufReader::new(file), path),
         // The parser of damaged pages panics here and there.
-        Format::Parquet => std::panic::catch_unwind(|| parquet::read(file, len))
-            .unwrap_or_else(|_| Err("not a Parquet file that can be read: it is damaged".to_owned())),
+        Format::Parquet => {
+            std::panic::catch_unwind(|| parquet::read(file, len)).unwrap_or_else(|_| Err(parquet::DAMAGED.into()))
+        }
         Format::Safetensors => safetensors::read(&mut BufReader::new(file), len),
     };
     let (ids, data) = read.map_err(|reason| FilesError::Invalid { path: path.to_owned(), reason })?;

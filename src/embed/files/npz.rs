@@ -12,6 +12,9 @@ use super::{Parts, npy};
 use crate::collection::{Csr, Embeddings, Features};
 use crate::files::{FileError, write_whole};
 
+/// Features without values take no bytes, so a header may claim any number of them, for which others reserve memory.
+const MAX_FEATURES: u64 = 1 << 24;
+
 pub(super) fn read(input: impl Read + Seek, path: &Path) -> Parts {
     Ok((npy::read_ids(path)?, matrix(input)?.into()))
 }
@@ -27,8 +30,8 @@ fn matrix(input: impl Read + Seek) -> Result<Csr, String> {
     let &[n_samples, n_features] = &shape[..] else {
         return Err(format!("expected a matrix, found the shape {shape:?}"));
     };
-    if n_features > u64::from(u32::MAX) {
-        return Err(format!("{n_features} features: there may be {} at most", u32::MAX));
+    if n_features > MAX_FEATURES {
+        return Err(format!("{n_features} features: there may be {MAX_FEATURES} at most"));
     }
     let starts = open(&mut archive, "indptr")?.integers()?;
     let columns = open(&mut archive, "indices")?.columns()?;
@@ -248,7 +251,8 @@ mod tests {
             ("shape", "<i4", "(3,)", i32s(&[2, 5, 1])),
             ("shape", "<i4", "(2,)", i32s(&[3, 5])),
             ("shape", "<i4", "(2,)", i32s(&[-1, 5])),
-            ("shape", "<i4", "(2,)", i32s(&[2, 4])),       // a column beyond
+            ("shape", "<i4", "(2,)", i32s(&[2, 4])), // a column beyond
+            ("shape", "<i4", "(2,)", i32s(&[2, (1 << 24) + 1])),
             ("shape", "<i8", "(2,)", i32s(&[2, 0, 0, 2])), // 2^33 features
             ("shape", "<f4", "(2,)", i32s(&[2, 5])),
             ("indptr", "<i4", "(3,)", i32s(&[0, 4, 3])),

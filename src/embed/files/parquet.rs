@@ -71,6 +71,9 @@ fn write_group(
     Ok(())
 }
 
+/// What the parser's panics come from.
+pub(super) const DAMAGED: &str = "not a Parquet file that can be read: it is damaged";
+
 fn damaged(error: ParquetError) -> String {
     format!("not a Parquet file that can be read: {error}")
 }
@@ -236,26 +239,27 @@ impl Cursor {
         while into.n_samples < rows.end {
             let row = into.n_samples;
             let group = self.starts.partition_point(|start| *start <= row) - 1;
-            let reached = self.at.as_ref().is_some_and(|(at, next, _)| *at == group && *next <= row);
-            if !reached {
-                let reader = self.columns.reader.get_row_group(group).map_err(damaged)?;
-                let reader = reader.get_column_reader(self.columns.embedding).map_err(damaged)?;
-                self.at = Some((group, self.starts[group], reader));
-            }
-            let Some((_, next, reader)) = &mut self.at else { return Err("it has no rows".into()) };
-            let skipped = match reader {
-                ColumnReader::FloatColumnReader(reader) => reader.skip_records(row - *next),
-                ColumnReader::DoubleColumnReader(reader) => reader.skip_records(row - *next),
+            // Gone while it is used: where a read fails the reader stands anywhere.
+            let (next, mut reader) = match self.at.take() {
+                Some((at, next, reader)) if at == group && next <= row => (next, reader),
+                _ => {
+                    let reader = self.columns.reader.get_row_group(group).map_err(damaged)?;
+                    (self.starts[group], reader.get_column_reader(self.columns.embedding).map_err(damaged)?)
+                }
+            };
+            let skipped = match &mut reader {
+                ColumnReader::FloatColumnReader(reader) => reader.skip_records(row - next),
+                ColumnReader::DoubleColumnReader(reader) => reader.skip_records(row - next),
                 _ => return Err("its column `embedding` is no list of floats".to_owned()),
             };
             let end = rows.end.min(self.starts[group + 1]);
-            if skipped.map_err(damaged)? == row - *next {
-                into.read(reader, end - row)?;
+            if skipped.map_err(damaged)? == row - next {
+                into.read(&mut reader, end - row)?;
             }
             if into.n_samples != end {
                 return Err(format!("it ends before its row {row}"));
             }
-            *next = end;
+            self.at = Some((group, end, reader));
         }
         Ok(())
     }
