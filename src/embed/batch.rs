@@ -78,13 +78,13 @@ pub struct EmbedSeconds {
 /// Embeds `collection`. A row's bytes depend on its image and the extractor alone, not on threads, cache or company.
 /// An image that can't be read, decoded or embedded is skipped.
 ///
-/// Peak memory: the matrix (n_samples x n_features x 4 bytes, or 8 bytes for each value of sparse rows),
-/// `options.memory`, and two windows of prepared images.
+/// Peak memory: the matrix (n_samples x n_features x 4 bytes, or 8 bytes for each value of sparse rows, twice that at
+/// most while they come in), `options.memory`, and two windows of prepared images.
 ///
-/// Rows of more than 64 KiB are not remembered in the cache: to read them is no faster than to make them.
+/// Rows of more than 64 KiB, 16,384 features, are not remembered in the cache, which they would fill with gigabytes.
 ///
 /// # Errors
-/// If interrupted (what was finished is in the cache then), or if the matrix doesn't fit into memory.
+/// If interrupted (what was finished is in the cache then, but for such rows), or if the matrix doesn't fit into memory.
 pub fn embed(
     collection: &dyn Source,
     extractor: &dyn Extractor,

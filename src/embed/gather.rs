@@ -106,6 +106,8 @@ impl Gather {
                 Array2::from_shape_vec((n_rows, self.n_features), self.dense).expect("whole rows").into()
             }
             _ => {
+                self.columns.shrink_to_fit();
+                self.values.shrink_to_fit();
                 let shape = (self.starts.len() - 1, self.n_features);
                 Csr::new(shape, self.starts, self.columns, self.values).into()
             }

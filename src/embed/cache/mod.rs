@@ -1,4 +1,5 @@
-//! Features that were computed before, so that an interrupted run goes on and a second run decodes nothing.
+//! Features that were computed before, so that an interrupted run goes on and a second run decodes nothing. Only rows of
+//! up to 64 KiB are kept.
 //!
 //! ```text
 //! CACHE/embeddings-v1/SPEC-HASH/*.seg    content hash -> row of features
