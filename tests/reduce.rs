@@ -25,6 +25,14 @@ fn ink() -> Array2<f32> {
     x
 }
 
+/// Wider rows, mostly zero.
+fn spots() -> Array2<f32> {
+    Array2::from_shape_fn((400, 300), |(i, j)| {
+        let ink = (i * 31 + j * 17 + i * j) % 29 < 3;
+        if ink { 1.0 + ((i % 7 + j % 5) as f32) / 4.0 + (i % 3 * (j % 11)) as f32 } else { 0.0 }
+    })
+}
+
 fn sparse(x: ArrayView2<'_, f32>) -> Csr {
     let (mut indptr, mut indices, mut data) = (vec![0], Vec::new(), Vec::new());
     for row in x.outer_iter() {
@@ -95,24 +103,32 @@ fn figures_are_those_of_scikit_learn_and_numpy() {
     }
 }
 
+/// A reducer to 3 components and what it makes of its rows, by so many threads.
+fn on(threads: usize, x: &Features<'_>, method: Method) -> (Reducer, Array2<f32>) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let reducer = fit(x, method, 3).unwrap();
+        let reduced = reducer.transform_features(x);
+        (reducer, reduced)
+    })
+}
+
 #[test]
 fn every_reducer_keeps_its_promises() {
-    let x = rows();
+    let (x, csr) = (rows(), sparse(spots().view()));
     for method in Method::ALL {
-        let on = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                let reducer = fit(x.view(), method, 3).unwrap();
-                let reduced = reducer.transform_features(x.view());
-                (reducer, reduced)
-            })
-        };
-        let (reducer, reduced) = on(1);
+        let x_on = |threads| on(threads, &x.view().into(), method);
+        let (reducer, reduced) = x_on(1);
         assert_eq!((reducer.method(), reducer.n_features(), reducer.n_components()), (method, 12, 3));
         assert_eq!(reduced.dim(), (160, 3));
         for threads in [2, 4, 8] {
-            assert!((&reducer, &reduced) == (&on(threads).0, &on(threads).1), "{method:?}: threads change the result");
+            assert!(
+                (&reducer, &reduced) == (&x_on(threads).0, &x_on(threads).1),
+                "{method:?}: threads change the result"
+            );
         }
+        let csr = Features::from(&csr);
+        assert!(on(1, &csr, method) == on(4, &csr, method), "{method:?}: threads change the result of sparse rows");
         for i in [0, 77, 159] {
             let alone = reducer.transform_features(part(&x, i..i + 1));
             assert_eq!(alone.row(0), reduced.row(i), "{method:?}: alone as among others");
@@ -126,19 +142,13 @@ fn every_reducer_keeps_its_promises() {
 
 #[test]
 fn sparse_rows_get_what_dense_ones_get() {
-    let dense = Array2::from_shape_fn((400, 300), |(i, j)| {
-        let ink = (i * 31 + j * 17 + i * j) % 29 < 3;
-        if ink { 1.0 + ((i % 7 + j % 5) as f32) / 4.0 + (i % 3 * (j % 11)) as f32 } else { 0.0 }
-    });
+    let dense = spots();
     let csr = sparse(dense.view());
     for method in Method::ALL {
         let (ours, theirs) = (fit(&csr, method, 3).unwrap(), fit(dense.view(), method, 3).unwrap());
         let off = off(&ours.transform_features(&csr), &theirs.transform_features(dense.view()));
         assert!(off < 2e-3, "{method:?}: {off}");
-        let (ratio, expected) = (ours.explained_variance_ratio(), theirs.explained_variance_ratio());
-        for (a, b) in ratio.into_iter().flatten().zip(expected.into_iter().flatten()) {
-            assert!((a - b).abs() < 1e-4 * b, "{method:?}: {a} {b}");
-        }
+        assert_same_ratios(&ours, &theirs, 1e-4);
     }
 }
 
@@ -152,11 +162,10 @@ fn little_or_dull_data_is_reduced_or_refused() {
         let one = fit(part(&x, 0..1), method, 1);
         match method {
             Method::Diffusion => assert!(matches!(one, Err(ReduceError::TooMany { most: 0, .. }))),
-            _ => assert!(one.unwrap().transform_features(x.view()).iter().all(|v| v.is_finite()), "{method:?}"),
+            _ => drop(assert_finite(&one.unwrap(), x.view())),
         }
         for (x, n) in [(flat.view(), 2), (half.view(), 3)] {
-            let reduced = fit(x, method, n).unwrap().transform_features(x);
-            assert!(reduced.iter().all(|v| v.is_finite()), "{method:?}");
+            let reduced = assert_finite(&fit(x, method, n).unwrap(), x);
             if x == flat && !matches!(method, Method::Svd | Method::Random) {
                 assert!(reduced.iter().all(|v| v.abs() < 1e-3), "{method:?}: {reduced}");
             }
@@ -174,9 +183,35 @@ fn little_or_dull_data_is_reduced_or_refused() {
     }
     let gamma = ReducerParams::new(Method::KernelPca, 2).gamma(0.0).check();
     assert!(matches!(gamma, Err(ReduceError::Gamma { .. })));
-    for method in [Method::Pca, Method::Svd, Method::Whiten] {
-        let vast = x.mapv(|v| v * 1e18);
-        assert!(matches!(fit(vast.view(), method, 2), Err(ReduceError::TooLarge { row: 0 })), "{method:?}");
+    for method in Method::ALL {
+        let mut vast = x.clone();
+        vast.slice_axis_mut(Axis(0), Slice::from(5..)).mapv_inplace(|v| v * 1e18);
+        let csr = sparse(vast.view());
+        for vast in [Features::from(vast.view()), Features::from(&csr)] {
+            assert!(matches!(fit(vast, method, 2), Err(ReduceError::TooLarge { row: 5 })), "{method:?}");
+        }
+    }
+}
+
+/// What the reducer makes of the rows, which is finite, as its figures are.
+fn assert_finite(reducer: &Reducer, x: ArrayView2<'_, f32>) -> Array2<f32> {
+    let reduced = reducer.transform_features(x);
+    assert!(reduced.iter().all(|v| v.is_finite()), "{:?}: {reduced}", reducer.method());
+    let ratio = reducer.explained_variance_ratio().unwrap_or_default();
+    assert!(ratio.iter().all(|v| v.is_finite()), "{:?}: {ratio:?}", reducer.method());
+    reduced
+}
+
+#[test]
+fn however_far_a_row_it_is_near_no_landmark() {
+    let x = rows();
+    for method in [Method::KernelPca, Method::Diffusion] {
+        let reducer = fit(x.view(), method, 3).unwrap();
+        let far = x.mapv(|v| v * 1e25);
+        let reduced = assert_finite(&reducer, far.view());
+        assert_eq!(reduced, reducer.transform_features(sparse(far.view())), "{method:?}");
+        let farther = assert_finite(&reducer, x.mapv(|v| v * 2e37).view());
+        assert!(reduced.outer_iter().chain(farther.outer_iter()).all(|row| row == farther.row(0)), "{method:?}");
     }
 }
 
@@ -203,6 +238,18 @@ fn far_from_zero_digits_are_kept() {
         let off = off(&fit(far.view(), method, 3).unwrap().transform_features(far.view()), &near);
         assert!(off < 1e-2, "{method:?}: {off}");
     }
+    let csr = sparse(far.view());
+    let (ours, theirs) = (fit(&csr, Method::Pca, 3).unwrap(), fit(far.view(), Method::Pca, 3).unwrap());
+    let off = off(&ours.transform_features(&csr), &theirs.transform_features(far.view()));
+    assert!(off < 1e-2, "{off}");
+    assert_same_ratios(&ours, &theirs, 1e-3);
+}
+
+fn assert_same_ratios(ours: &Reducer, theirs: &Reducer, tolerance: f64) {
+    let (ours, theirs) = (ours.explained_variance_ratio(), theirs.explained_variance_ratio());
+    for (a, b) in ours.into_iter().flatten().zip(theirs.into_iter().flatten()) {
+        assert!((a - b).abs() < tolerance * b, "{ours:?} {theirs:?}");
+    }
 }
 
 #[test]
@@ -226,14 +273,16 @@ fn random_projections_keep_distances_and_follow_the_seed() {
 
 #[test]
 fn landmarks_stand_for_many_rows() {
-    // Copies of some rows are spread as the rows are, and landmarks meet every one of them.
+    // Copies of some rows, side by side, are spread as the rows are, and landmarks meet every one of them.
     let some = part(&rows(), 0..60).to_owned();
-    let many = some.select(Axis(0), &(0..10_200).map(|i| i % 60).collect::<Vec<_>>());
-    let expected = fit(some.view(), Method::KernelPca, 3).unwrap().transform_features(some.view());
-    let reducer = fit(many.view(), Method::KernelPca, 3).unwrap();
-    let off = off(&reducer.transform_features(some.view()), &expected);
+    let many = some.select(Axis(0), &(0..10_200).map(|i| i / 170).collect::<Vec<_>>());
+    let expected = fit(some.view(), Method::KernelPca, 3).unwrap();
+    let (reducer, reduced) = on(1, &many.view().into(), Method::KernelPca);
+    assert!(on(4, &many.view().into(), Method::KernelPca) == (reducer.clone(), reduced));
+    assert_same_ratios(&reducer, &expected, 1e-2);
+    let off = off(&reducer.transform_features(some.view()), &expected.transform_features(some.view()));
     assert!(off < 1e-2, "{off}");
     let reduced = fit(many.view(), Method::Diffusion, 3).unwrap().transform_features(many.view());
-    assert_eq!(reduced.row(3), reduced.row(63), "equal rows are equal");
+    assert_eq!(reduced.row(0), reduced.row(169), "equal rows are equal");
     assert!(reduced.iter().all(|v| v.is_finite()));
 }

@@ -1,16 +1,14 @@
 //! Diffusion maps, with an extension to new rows.
 
+use super::ReduceError;
+use super::features::blocks;
 use super::landmarks::{BLOCK, Landmarks, symmetric_times};
-use super::subspace::{self, Effort};
-use super::{ReduceError, features};
+use super::subspace::{BY_KERNEL, eigen};
 use crate::collection::Features;
 use crate::distance::product;
-use crate::progress::{Reporter, Silent};
-use linfa_linalg::eigh::{EigSort, Eigh};
+use crate::progress::Reporter;
 use ndarray::{Array1, Array2, Axis};
 
-/// Products in f32 with the kernel, to convergence.
-const EFFORT: Effort = Effort { products: 100, tolerance: 1e-4, growth: 1e7 };
 /// Eigenvalues below this are rounding; the largest is 1.
 const LEAST: f64 = 1e-6;
 /// Rows whose distances are looked at for the width of the kernel.
@@ -33,10 +31,11 @@ impl DiffusionMap {
         x: &Features<'_>,
         count: usize,
         gamma: Option<f64>,
+        few_landmarks: bool,
         seed: u64,
         reporter: &dyn Reporter,
     ) -> Result<Self, ReduceError> {
-        let mut landmarks = Landmarks::draw(x, gamma, seed)?;
+        let mut landmarks = Landmarks::draw(x, gamma, few_landmarks, seed)?;
         let m = landmarks.len();
         if m < x.dim().0 {
             reporter.detail(&format!("the map is that of {m} images drawn as landmarks, carried over to all"));
@@ -56,20 +55,13 @@ impl DiffusionMap {
         let degrees = &sums(&weights) * &weights;
         // The walk's matrix made symmetric: its entries are scale * kernel * scale.
         let scale = &weights / &degrees.mapv(f64::sqrt);
-        // The first eigenvector is the same for all rows and says nothing.
-        let width = subspace::width(count + 1).min(m);
-        let found = if 2 * width >= m {
-            let walk = Array2::from_shape_fn((m, m), |(i, j)| scale[i] * f64::from(kernel[[i, j]]) * scale[j]);
-            let (values, vectors) = walk.eigh()?.sort_eig_desc();
-            (values, vectors.reversed_axes())
-        } else {
-            let times = |q: &Array2<f64>| {
-                let scaled = (q * &scale).mapv(|v| v as f32);
-                Ok(symmetric_times(&kernel, &scaled) * &scale)
-            };
-            subspace::iterate(times, subspace::start(m, width, seed), count + 1, &EFFORT, reporter)?
+        let walk = || Array2::from_shape_fn((m, m), |(i, j)| scale[i] * f64::from(kernel[[i, j]]) * scale[j]);
+        let times = |q: &Array2<f64>| {
+            let scaled = (q * &scale).mapv(|v| v as f32);
+            Ok(symmetric_times(&kernel, &scaled) * &scale)
         };
-        let (values, vectors) = subspace::leading_of(found, count + 1);
+        // The first eigenvector is the same for all rows and says nothing.
+        let (values, vectors) = eigen(m, count + 1, seed, &BY_KERNEL, reporter, walk, times)?;
         let total = degrees.sum();
         let coordinates = Array2::from_shape_fn((count, m), |(c, i)| {
             let counts = values[c + 1] > LEAST;
@@ -81,8 +73,7 @@ impl DiffusionMap {
 
     pub(super) fn transform(&self, x: &Features<'_>) -> Array2<f32> {
         let mut reduced = Array2::zeros((x.dim().0, self.coordinates.nrows()));
-        let mut first = 0;
-        features::blocks(x, BLOCK, &Silent, |x| {
+        for (rows, x) in blocks(x, BLOCK) {
             let mut steps = self.landmarks.squared_distances(&x);
             ndarray::Zip::from(steps.rows_mut()).par_for_each(|mut row| {
                 // Only ratios count: relative to the nearest none vanish, however far the row.
@@ -95,11 +86,8 @@ impl DiffusionMap {
                 }
                 row.mapv_inplace(|v| (f64::from(v) / sum) as f32);
             });
-            let last = first + steps.nrows();
-            reduced.slice_axis_mut(Axis(0), (first..last).into()).assign(&product(steps.view(), self.coordinates.t()));
-            first = last;
-        })
-        .expect("nobody interrupts");
+            reduced.slice_axis_mut(Axis(0), rows.into()).assign(&product(steps.view(), self.coordinates.t()));
+        }
         reduced
     }
 }

@@ -2,10 +2,10 @@
 
 use super::ReduceError;
 use crate::collection::{Csr, Features, sparse_row};
-use crate::distance::{BLOCK_ROWS, product, sparse::Panels, squared_norm};
-use crate::progress::{Interrupted, Reporter};
+use crate::distance::{self, BLOCK_ROWS, product, sparse::Panels, squared_norm};
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The products of the rows of `x` with `vectors`, shape (n_vectors, n_features).
 pub(super) fn times(x: &Features<'_>, vectors: ArrayView2<'_, f32>) -> Array2<f32> {
@@ -16,7 +16,7 @@ pub(super) fn times(x: &Features<'_>, vectors: ArrayView2<'_, f32>) -> Array2<f3
 }
 
 /// The products of some rows of `x` with the first `n_vectors` of some vectors, in blocks of rows.
-pub(super) fn sparse_times(x: &Csr, panels: &Panels, rows: std::ops::Range<usize>, n_vectors: usize) -> Array2<f32> {
+pub(super) fn sparse_times(x: &Csr, panels: &Panels, rows: Range<usize>, n_vectors: usize) -> Array2<f32> {
     let mut out = Array2::zeros((rows.len(), n_vectors));
     out.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS).into_par_iter().enumerate().for_each(|(block, mut out)| {
         let first = rows.start + block * BLOCK_ROWS;
@@ -31,47 +31,35 @@ pub(super) fn sparse_times(x: &Csr, panels: &Panels, rows: std::ops::Range<usize
 /// The squared length of each row.
 pub(super) fn squared_norms(x: &Features<'_>) -> Vec<f64> {
     match x {
-        Features::Dense(x) => {
-            let rows: Vec<_> = x.outer_iter().collect();
-            rows.par_iter().map(|row| row.iter().map(|&v| f64::from(v).powi(2)).sum()).collect()
-        }
+        Features::Dense(x) => distance::squared_norms(x.as_standard_layout().view()),
         Features::Sparse(x) => (0..x.rows()).into_par_iter().map(|row| squared_norm(sparse_row(x, row).1)).collect(),
     }
 }
 
-/// Whether all values are finite.
+/// Longer rows have products that overflow f32.
+pub(super) const LONGEST: f64 = 1e17;
+
+/// Whether products of the rows in f32 stay finite.
 ///
 /// # Errors
-/// The first row with one that isn't.
-pub(super) fn check_finite(x: &Features<'_>) -> Result<(), ReduceError> {
-    let finite = |row: usize| match x {
-        Features::Dense(x) => x.row(row).iter().all(|v| v.is_finite()),
-        Features::Sparse(x) => sparse_row(x, row).1.iter().all(|v| v.is_finite()),
-    };
-    match (0..x.dim().0).find(|&row| !finite(row)) {
-        Some(row) => Err(ReduceError::NotFinite { row }),
+/// The first row that isn't finite, or that is too long.
+pub(super) fn check(x: &Features<'_>) -> Result<(), ReduceError> {
+    match squared_norms(x).into_iter().enumerate().find(|(_, norm)| norm.is_nan() || *norm > LONGEST * LONGEST) {
+        Some((row, norm)) if norm.is_finite() => Err(ReduceError::TooLarge { row }),
+        Some((row, _)) => Err(ReduceError::NotFinite { row }),
         None => Ok(()),
     }
 }
 
-/// The rows in blocks of at most `size`.
-///
-/// # Errors
-/// An interruption.
-pub(super) fn blocks(
-    x: &Features<'_>,
-    size: usize,
-    reporter: &dyn Reporter,
-    mut visit: impl FnMut(Features<'_>),
-) -> Result<(), Interrupted> {
+/// The rows in blocks of at most `size`, each with its place.
+pub(super) fn blocks<'a>(x: &'a Features<'_>, size: usize) -> impl Iterator<Item = (Range<usize>, Features<'a>)> {
     let n = x.dim().0;
-    for start in (0..n).step_by(size) {
-        reporter.check()?;
-        let end = (start + size).min(n);
-        match x {
-            Features::Dense(x) => visit(x.slice_axis(Axis(0), Slice::from(start..end)).into()),
-            Features::Sparse(x) => visit(x.slice_outer(start..end).to_owned().into()),
-        }
-    }
-    Ok(())
+    (0..n).step_by(size).map(move |start| {
+        let rows = start..(start + size).min(n);
+        let block = match x {
+            Features::Dense(x) => x.slice_axis(Axis(0), rows.clone().into()).into(),
+            Features::Sparse(x) => x.slice_outer(rows.clone()).to_owned().into(),
+        };
+        (rows, block)
+    })
 }

@@ -1,16 +1,14 @@
 //! Kernel PCA with the Gaussian kernel, exact or from landmarks.
 
+use super::ReduceError;
+use super::features::blocks;
 use super::landmarks::{BLOCK, Landmarks, symmetric_times};
-use super::subspace::{self, Effort};
-use super::{ReduceError, features};
+use super::subspace::{BY_GRAM, BY_KERNEL, eigen};
 use crate::collection::Features;
 use crate::distance::{Scatter, product, scatter};
 use crate::progress::{Interrupted, Reporter};
-use linfa_linalg::eigh::{EigSort, Eigh};
 use ndarray::{Array1, Array2, Axis};
 
-/// Products in f32 with the kernel, to convergence.
-const EFFORT: Effort = Effort { products: 100, tolerance: 1e-4, growth: 1e7 };
 /// Eigenvalues below this share of the largest are rounding.
 const LEAST: f64 = 1e-6;
 
@@ -30,10 +28,11 @@ impl KernelPca {
         x: &Features<'_>,
         n_components: usize,
         gamma: Option<f64>,
+        few_landmarks: bool,
         seed: u64,
         reporter: &dyn Reporter,
     ) -> Result<Self, ReduceError> {
-        let landmarks = Landmarks::draw(x, gamma, seed)?;
+        let landmarks = Landmarks::draw(x, gamma, few_landmarks, seed)?;
         if landmarks.len() == x.dim().0 {
             Self::exact(landmarks, n_components, seed, reporter)
         } else {
@@ -52,31 +51,25 @@ impl KernelPca {
         let means = means / n as f64;
         // The trace of the centred kernel, of which the diagonal is 1.
         let trace = n as f64 - means.sum();
-        let width = subspace::width(count).min(n);
-        let found = if 2 * width >= n {
+        let centred = || {
             let mean = means.mean().unwrap_or(0.0);
-            let centred =
-                Array2::from_shape_fn((n, n), |(i, j)| f64::from(kernel[[i, j]]) - means[i] - means[j] + mean);
-            let (values, vectors) = centred.eigh()?.sort_eig_desc();
-            (values, vectors.reversed_axes())
-        } else {
-            let times = |q: &Array2<f64>| {
-                let centred = |mut q: Array2<f64>| {
-                    q.outer_iter_mut().for_each(|mut row| row -= row.mean().unwrap_or(0.0));
-                    q
-                };
-                let q = centred(q.clone()).mapv(|v| v as f32);
-                Ok(centred(symmetric_times(&kernel, &q)))
-            };
-            subspace::iterate(times, subspace::start(n, width, seed), count, &EFFORT, reporter)?
+            Array2::from_shape_fn((n, n), |(i, j)| f64::from(kernel[[i, j]]) - means[i] - means[j] + mean)
         };
-        let (values, vectors) = subspace::leading_of(found, count);
+        let times = |q: &Array2<f64>| {
+            let centred = |mut q: Array2<f64>| {
+                q.outer_iter_mut().for_each(|mut row| row -= row.mean().unwrap_or(0.0));
+                q
+            };
+            let q = centred(q.clone()).mapv(|v| v as f32);
+            Ok(centred(symmetric_times(&kernel, &q)))
+        };
+        let (values, vectors) = eigen(n, count, seed, &BY_KERNEL, reporter, centred, times)?;
         let scaled = |(vector, &value): (ndarray::ArrayView1<'_, f64>, &f64)| {
             vector.to_owned() * if value > LEAST * values[0] { value.powf(-0.5) } else { 0.0 }
         };
         let rows: Vec<Array1<f64>> = vectors.outer_iter().zip(&values).map(scaled).collect();
         let projection = Array2::from_shape_fn((count, n), |(i, j)| rows[i][j]);
-        Ok(Self::of(landmarks, projection, means, values.iter().map(|v| v / trace).collect()))
+        Ok(Self::of(landmarks, projection, means, &values, trace))
     }
 
     /// Nystrom features of every row, and their PCA (Williams, Seeger 2000).
@@ -97,35 +90,24 @@ impl KernelPca {
         let half = solve(&root, matrix);
         let covariance = solve(&root, half.reversed_axes().as_standard_layout().into_owned());
         let trace = covariance.diag().sum();
-        let width = subspace::width(count).min(m);
-        let found = if 2 * width >= m {
-            let (values, vectors) = covariance.eigh()?.sort_eig_desc();
-            (values, vectors.reversed_axes())
-        } else {
-            let times = |q: &Array2<f64>| Ok(product(q.view(), covariance.view()));
-            subspace::iterate(times, subspace::start(m, width, seed), count, &subspace::BY_GRAM, reporter)?
-        };
-        let (values, vectors) = subspace::leading_of(found, count);
+        let times = |q: &Array2<f64>| Ok(product(q.view(), covariance.view()));
+        let (values, vectors) = eigen(m, count, seed, &BY_GRAM, reporter, || covariance.clone(), times)?;
         let projection = solve_transposed(&root, vectors);
-        let ratio = values.iter().map(|v| if trace > 0.0 { v / trace } else { 0.0 }).collect();
-        Ok(Self::of(landmarks, projection, Array1::from(means), ratio))
+        Ok(Self::of(landmarks, projection, Array1::from(means), &values, trace))
     }
 
-    fn of(landmarks: Landmarks, projection: Array2<f64>, means: Array1<f64>, ratio: Vec<f64>) -> Self {
+    fn of(landmarks: Landmarks, projection: Array2<f64>, means: Array1<f64>, values: &[f64], trace: f64) -> Self {
         let offset = projection.dot(&means).mapv(|v| v as f32);
+        let ratio = values.iter().map(|v| if trace > 0.0 { v / trace } else { 0.0 }).collect();
         Self { landmarks, projection: projection.mapv(|v| v as f32), offset, ratio }
     }
 
     pub(super) fn transform(&self, x: &Features<'_>) -> Array2<f32> {
         let mut reduced = Array2::zeros((x.dim().0, self.projection.nrows()));
-        let mut first = 0;
-        features::blocks(x, BLOCK, &crate::progress::Silent, |x| {
+        for (rows, x) in blocks(x, BLOCK) {
             let block = product(self.landmarks.kernel(&x).view(), self.projection.t()) - &self.offset;
-            let last = first + block.nrows();
-            reduced.slice_axis_mut(Axis(0), (first..last).into()).assign(&block);
-            first = last;
-        })
-        .expect("nobody interrupts");
+            reduced.slice_axis_mut(Axis(0), rows.into()).assign(&block);
+        }
         reduced
     }
 }
@@ -134,20 +116,17 @@ impl KernelPca {
 fn moments(landmarks: &Landmarks, x: &Features<'_>, reporter: &dyn Reporter) -> Result<Scatter, Interrupted> {
     let m = landmarks.len();
     let mut total = Scatter { means: vec![0.0; m], matrix: Array2::zeros((m, m)) };
-    let (mut n, mut interrupted) = (0.0, None);
-    features::blocks(x, BLOCK, reporter, |x| {
-        let kernel = landmarks.kernel(&x);
-        let Ok(block) = scatter(kernel.view(), true, reporter).map_err(|e| interrupted = Some(e)) else { return };
-        let more = kernel.nrows() as f64;
+    for (rows, x) in blocks(x, BLOCK) {
+        let block = scatter(landmarks.kernel(&x).view(), true, reporter)?;
+        let (n, more) = (rows.start as f64, rows.len() as f64);
         let apart: Vec<f64> = block.means.iter().zip(&total.means).map(|(new, old)| new - old).collect();
         total.matrix += &block.matrix;
         for (mut row, a) in total.matrix.outer_iter_mut().zip(&apart) {
             row.iter_mut().zip(&apart).for_each(|(value, b)| *value += n * more / (n + more) * a * b);
         }
         total.means.iter_mut().zip(&apart).for_each(|(mean, apart)| *mean += apart * more / (n + more));
-        n += more;
-    })?;
-    interrupted.map_or(Ok(total), Err)
+    }
+    Ok(total)
 }
 
 /// L of a = L L', for a positive definite.

@@ -1,7 +1,7 @@
 //! The Gaussian kernel of rows with landmarks, which kernel PCA and diffusion maps are made of.
 
 use super::ReduceError;
-use super::features::{check_finite, squared_norms, times};
+use super::features::{check, squared_norms, times};
 use crate::collection::Features;
 use crate::distance::{dot, product};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
@@ -37,14 +37,14 @@ impl Landmarks {
         Self { centre, rows, gamma, norms }
     }
 
-    /// All rows of `x`, or some drawn with the seed where there are too many.
+    /// All rows of `x`, or some drawn with the seed where there are too many or `few` are asked for.
     ///
     /// # Errors
-    /// Values that are not finite.
-    pub fn draw(x: &Features<'_>, gamma: Option<f64>, seed: u64) -> Result<Self, ReduceError> {
-        check_finite(x)?;
+    /// As [`check`].
+    pub fn draw(x: &Features<'_>, gamma: Option<f64>, few: bool, seed: u64) -> Result<Self, ReduceError> {
+        check(x)?;
         let (n, d) = x.dim();
-        let mut rows = if n <= ALL && n * d <= MOST_VALUES {
+        let mut rows = if !few && n <= ALL && n * d <= MOST_VALUES {
             x.to_dense().into_owned()
         } else {
             let mut rows = index::sample(&mut ChaCha8Rng::seed_from_u64(seed), n, n.min(SOME)).into_vec();
@@ -90,7 +90,9 @@ impl Landmarks {
         let mut products = times(x, self.rows.view());
         products.outer_iter_mut().into_par_iter().zip(norms).for_each(|(mut row, norm)| {
             for ((value, own), offset) in row.iter_mut().zip(&self.norms).zip(&offsets) {
-                *value = (norm - 2.0 * (f64::from(*value) - offset) + own).max(0.0) as f32;
+                let squared = norm - 2.0 * (f64::from(*value) - offset) + own;
+                // Of rows so far that products overflow, all that is known.
+                *value = if squared.is_finite() { (squared.max(0.0) as f32).min(f32::MAX) } else { f32::MAX };
             }
         });
         products

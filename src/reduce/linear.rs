@@ -99,7 +99,8 @@ impl LinearValidParams {
     }
 
     /// Fits rows dense or sparse, shape (n_samples, n_features). Sparse rows are never made dense, and always take the
-    /// range finder; PCA takes their mean into account without subtracting it.
+    /// range finder; PCA takes their mean into account without subtracting it. Where the mean is a thousand times as
+    /// large as the spread, the components are right to some four digits.
     ///
     /// # Errors
     /// As [`fit_rows`](Self::fit_rows).

@@ -41,8 +41,10 @@ pub enum Method {
     /// mostly noise, and get the weight of the first.
     Whiten,
     /// PCA in the feature space of the Gaussian kernel, of all rows up to 10,000, else from 1,000 of them as landmarks
-    /// (Nystrom). Memory 4 n^2 bytes up to 10,000 rows (400 MB), else that of the landmarks and some 50 MB. Not where
-    /// clusters are as good by PCA, which is far faster and has a way back.
+    /// (Nystrom). Memory up to 10,000 rows 4 n^2 bytes (400 MB), a dense copy of them (512 MB at most), and
+    /// 16 KB a row to reduce rows (160 MB); else a copy of the landmarks and some 50 MB. An interruption is not heard
+    /// while eigenvectors are taken of a small dense matrix: seconds for a thousand components. Not where clusters are
+    /// as good by PCA, which is far faster and has a way back.
     KernelPca,
     /// Gaussian random projection, which knows nothing of the data and keeps distances
     /// ([`johnson_lindenstrauss`]). Not for fewer than some hundred components, where PCA keeps far more.
@@ -111,7 +113,7 @@ pub enum ReduceError {
         row: usize,
     },
     /// Values whose products overflow.
-    #[error("row {row} holds a value beyond 1e17: scale the features down")]
+    #[error("the squares of row {row} add up to more than 1e34: scale the features down")]
     TooLarge {
         /// The first such row.
         row: usize,

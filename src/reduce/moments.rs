@@ -1,14 +1,12 @@
 //! Mean and spread of each column of some rows.
 
 use super::ReduceError;
+use super::features::{LONGEST, check};
 use ndarray::{ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
 /// Rows summed at a stretch. Fixed, so that sums don't depend on the number of threads.
 const STRIPE: usize = 2048;
-
-/// Beyond this, sums of products overflow f32.
-const LARGEST: f64 = 1e17;
 
 /// Of each column.
 pub(super) struct Moments {
@@ -21,7 +19,7 @@ impl Moments {
     /// In one pass over `x`, around the first row, which costs no digits.
     ///
     /// # Errors
-    /// A row with a value that is not finite.
+    /// As [`check`].
     pub fn of(x: ArrayView2<'_, f32>) -> Result<Self, ReduceError> {
         let n = x.nrows();
         let first: Vec<f32> = x.row(0).to_vec();
@@ -49,7 +47,10 @@ impl Moments {
         let squares = total.squares.iter().zip(&total.values).map(square).collect();
         let moments = Self { means, squares };
         // Products in f32 are safe as long as every square is far below their limit.
-        if moments.second(n).all(|m| m < LARGEST * LARGEST) { Ok(moments) } else { check(x).map(|()| moments) }
+        if !moments.second(n).all(|m| m < LONGEST * LONGEST) {
+            check(&x.into())?;
+        }
+        Ok(moments)
     }
 
     /// From the diagonal of a scatter matrix of `x`.
@@ -63,7 +64,7 @@ impl Moments {
         centred: bool,
     ) -> Result<Self, ReduceError> {
         if diagonal.iter().any(|v| !v.is_finite()) {
-            check(x)?;
+            check(&x.into())?;
         }
         let n = x.nrows() as f64;
         let square = |(square, mean): (&f64, &f64)| if centred { *square } else { square - n * mean * mean }.max(0.0);
@@ -75,22 +76,6 @@ impl Moments {
     fn second(&self, n: usize) -> impl Iterator<Item = f64> {
         self.means.iter().zip(&self.squares).map(move |(mean, squares)| squares + n as f64 * mean * mean)
     }
-}
-
-/// Whether products of the rows in f32 stay finite.
-///
-/// # Errors
-/// The first row that isn't finite, or that is too large.
-fn check(x: ArrayView2<'_, f32>) -> Result<(), ReduceError> {
-    for (row, values) in x.outer_iter().enumerate() {
-        if values.iter().any(|v| !v.is_finite()) {
-            return Err(ReduceError::NotFinite { row });
-        }
-        if values.iter().any(|&v| f64::from(v).abs() > LARGEST) {
-            return Err(ReduceError::TooLarge { row });
-        }
-    }
-    Ok(())
 }
 
 struct Sums {

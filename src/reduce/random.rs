@@ -1,7 +1,7 @@
 //! Gaussian random projection.
 
 use super::ReduceError;
-use super::features::{check_finite, times};
+use super::features::{check, times};
 use crate::collection::Features;
 use ndarray::Array2;
 use rand::SeedableRng;
@@ -21,7 +21,7 @@ impl RandomProjection {
         if n_components > n_features {
             return Err(ReduceError::TooMany { n_components, n_samples, n_features, most: n_features });
         }
-        check_finite(x)?;
+        check(x)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let scale = (n_components as f64).powf(-0.5);
         let mut draw = || {

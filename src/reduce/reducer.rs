@@ -28,6 +28,7 @@ pub struct ReducerValidParams {
     method: Method,
     n_components: usize,
     gamma: Option<f64>,
+    few_landmarks: bool,
     seed: u64,
     device: Device,
 }
@@ -35,13 +36,19 @@ pub struct ReducerValidParams {
 impl ReducerParams {
     /// A reduction to `n_components`.
     pub fn new(method: Method, n_components: usize) -> Self {
-        Self(ReducerValidParams { method, n_components, gamma: None, seed: 0, device: Device::Cpu })
+        let (few_landmarks, device) = (false, Device::Cpu);
+        Self(ReducerValidParams { method, n_components, gamma: None, few_landmarks, seed: 0, device })
     }
 
     /// Kernel PCA and diffusion map: the kernel is exp(-gamma |x - y|^2). By default 1 / n_features for kernel PCA, and
     /// one over the median squared distance for the diffusion map.
     pub fn gamma(self, gamma: f64) -> Self {
         Self(ReducerValidParams { gamma: Some(gamma), ..self.0 })
+    }
+
+    /// As few landmarks as many rows get: the rows stand for more.
+    pub(crate) fn few_landmarks(self, few_landmarks: bool) -> Self {
+        Self(ReducerValidParams { few_landmarks, ..self.0 })
     }
 
     /// Seed of whatever is drawn.
@@ -92,16 +99,16 @@ impl ReducerValidParams {
         if n_samples == 0 || n_features == 0 || n_components > most {
             return Err(ReduceError::TooMany { n_components, n_samples, n_features, most });
         }
-        let (gamma, seed) = (self.gamma, self.seed);
+        let (gamma, few, seed) = (self.gamma, self.few_landmarks, self.seed);
         Ok(match self.method {
             Method::Pca | Method::Svd | Method::Whiten => {
                 let params =
                     LinearParams::new(self.method, n_components).seed(seed).device(self.device.clone()).check()?;
                 Reducer::Linear(params.fit_features(x, reporter)?)
             }
-            Method::KernelPca => Reducer::KernelPca(KernelPca::fit(x, n_components, gamma, seed, reporter)?),
+            Method::KernelPca => Reducer::KernelPca(KernelPca::fit(x, n_components, gamma, few, seed, reporter)?),
             Method::Random => Reducer::Random(RandomProjection::fit(x, n_components, seed)?),
-            Method::Diffusion => Reducer::Diffusion(DiffusionMap::fit(x, n_components, gamma, seed, reporter)?),
+            Method::Diffusion => Reducer::Diffusion(DiffusionMap::fit(x, n_components, gamma, few, seed, reporter)?),
         })
     }
 }

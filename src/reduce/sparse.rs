@@ -1,7 +1,7 @@
 //! Moments and products of sparse rows for subspace iteration, without a dense copy of them.
 
 use super::ReduceError;
-use super::features::sparse_times;
+use super::features::{check, sparse_times};
 use super::moments::Moments;
 use super::subspace::{self, BY_PASSES, Leading};
 use crate::collection::{Csr, sparse_row};
@@ -25,32 +25,28 @@ pub(super) fn leading(
     seed: u64,
     reporter: &dyn Reporter,
 ) -> Result<Leading, ReduceError> {
-    let moments = moments(x)?;
+    check(&x.into())?;
+    let moments = moments(x);
     let means = centred.then(|| Array1::from(moments.means.clone()));
-    let d = x.cols();
-    let start = subspace::start(d, subspace::width(count).min(d), seed);
-    let found = subspace::iterate(|q| gram_times(x, means.as_ref(), q, reporter), start, count, &BY_PASSES, reporter)?;
-    let (values, vectors) = subspace::leading_of(found, count);
+    let times = |q: &Array2<f64>| gram_times(x, means.as_ref(), q, reporter);
+    let (values, vectors) = subspace::iterate(times, x.cols(), count, seed, &BY_PASSES, reporter)?;
     Ok(Leading { vectors, values, moments })
 }
 
 /// Of the columns, zeros counted.
-fn moments(x: &Csr) -> Result<Moments, ReduceError> {
+fn moments(x: &Csr) -> Moments {
     let n = x.rows() as f64;
     let (mut sums, mut squares) = (vec![0f64; x.cols()], vec![0f64; x.cols()]);
     for row in 0..x.rows() {
         let (columns, values) = sparse_row(x, row);
         for (&column, &value) in columns.iter().zip(values) {
             let value = f64::from(value);
-            if !value.is_finite() {
-                return Err(ReduceError::NotFinite { row });
-            }
             sums[column as usize] += value;
             squares[column as usize] += value * value;
         }
     }
     let squares = squares.iter().zip(&sums).map(|(square, sum)| (square - sum * sum / n).max(0.0)).collect();
-    Ok(Moments { means: sums.iter().map(|sum| sum / n).collect(), squares })
+    Moments { means: sums.iter().map(|sum| sum / n).collect(), squares }
 }
 
 /// (X q')' X for q of shape (m, d), X less its means if there are any.
@@ -62,12 +58,19 @@ fn gram_times(
 ) -> Result<Array2<f64>, ReduceError> {
     let (m, d) = q.dim();
     let panels = Panels::new(q.mapv(|v| v as f32).view());
+    // (X - 1 m') q = X q - 1 (m'q): what is summed below is no larger than the spread, which keeps its digits.
+    let shift = means.map(|means| q.dot(means).mapv(|v| v as f32));
+    let mut total = Array1::<f64>::zeros(m);
     let mut out = Array2::<f64>::zeros((m, d));
     let mut sums: Vec<Vec<[f32; PANEL]>> = (0..m.div_ceil(PANEL)).map(|_| vec![[0.0; PANEL]; d]).collect();
     for first in (0..x.rows()).step_by(BLOCK) {
         reporter.check()?;
         let rows = first..(first + BLOCK).min(x.rows());
-        let projected = sparse_times(x, &panels, rows.clone(), m);
+        let mut projected = sparse_times(x, &panels, rows.clone(), m);
+        if let Some(shift) = &shift {
+            projected -= shift;
+            projected.outer_iter().for_each(|row| total.zip_mut_with(&row, |sum, &v| *sum += f64::from(v)));
+        }
         let parts = out.axis_chunks_iter_mut(Axis(0), PANEL).into_par_iter();
         let projections = projected.axis_chunks_iter(Axis(1), PANEL).into_par_iter();
         parts.zip(projections).zip(&mut sums).for_each(|((mut out, projected), sums)| {
@@ -85,8 +88,8 @@ fn gram_times(
         });
     }
     if let Some(means) = means {
-        for (mut out, q) in out.outer_iter_mut().zip(q.outer_iter()) {
-            out.scaled_add(-(x.rows() as f64) * q.dot(means), means);
+        for (mut out, total) in out.outer_iter_mut().zip(total) {
+            out.scaled_add(-total, means);
         }
     }
     Ok(out)

@@ -10,7 +10,7 @@ use super::moments::Moments;
 use crate::device::Device;
 use crate::distance::{Packed, Scatter, product, scatter};
 use crate::progress::Reporter;
-use linfa_linalg::eigh::{EigSort, Eigh};
+use linfa_linalg::eigh::{EigSort, Eigh, EighInto};
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -38,6 +38,8 @@ pub(super) struct Effort {
 
 /// X'X at hand, in f64: to convergence.
 pub(super) const BY_GRAM: Effort = Effort { products: 500, tolerance: 1e-4, growth: 1e14 };
+/// A kernel at hand, in f32: to convergence.
+pub(super) const BY_KERNEL: Effort = Effort { products: 100, tolerance: 1e-4, growth: 1e7 };
 /// Passes over X, in f32: the error of an eigenvalue is about the square of the tolerance.
 pub(super) const BY_PASSES: Effort = Effort { products: 7, tolerance: 1e-3, growth: 1e7 };
 
@@ -116,24 +118,36 @@ pub(super) fn leading(
     };
     let mean = centred.then(|| moments.means.iter().map(|&m| m as f32).collect());
     let rows = Rows { x: x.view(), mean: mean.as_ref(), device: &device };
-    let found = if by_gram {
+    let (values, vectors) = if by_gram {
         let matrix = matrix.map_or_else(|| rows.gram(reporter), Ok)?;
-        if 2 * width >= d {
-            let (values, vectors) = matrix.eigh()?.sort_eig_desc();
-            (values, vectors.reversed_axes())
-        } else {
-            let matrix = Packed::new(matrix.view());
-            iterate(|q| Ok(matrix.product(q.view())), start(d, width, seed), count, &BY_GRAM, reporter)?
-        }
+        let packed = Packed::new(matrix.view());
+        eigen(d, count, seed, &BY_GRAM, reporter, || matrix.clone(), |q| Ok(packed.product(q.view())))?
     } else {
-        iterate(|q| rows.gram_times(q, reporter), start(d, width, seed), count, &BY_PASSES, reporter)?
+        iterate(|q| rows.gram_times(q, reporter), d, count, seed, &BY_PASSES, reporter)?
     };
-    let (values, vectors) = leading_of(found, count);
     Ok(Leading { vectors, values, moments })
 }
 
+/// The `count` leading eigenvalues and eigenvectors of a symmetric matrix of `n` rows, which is made as a whole or only
+/// multiplies rows, whichever is quicker.
+pub(super) fn eigen(
+    n: usize,
+    count: usize,
+    seed: u64,
+    effort: &Effort,
+    reporter: &dyn Reporter,
+    matrix: impl FnOnce() -> Array2<f64>,
+    times: impl Fn(&Array2<f64>) -> Result<Array2<f64>, ReduceError>,
+) -> Result<(Vec<f64>, Array2<f64>), ReduceError> {
+    if 2 * width(count) < n {
+        return iterate(times, n, count, seed, effort, reporter);
+    }
+    let (values, vectors) = matrix().eigh_into()?.sort_eig_desc();
+    Ok(leading_of(values, vectors.reversed_axes(), count))
+}
+
 /// Number of directions that are iterated for `count` wanted ones.
-pub(super) fn width(count: usize) -> usize {
+fn width(count: usize) -> usize {
     count + OVERSAMPLING.max(count / 4)
 }
 
@@ -143,20 +157,22 @@ fn by_gram(n: usize, d: usize, width: usize) -> bool {
     d <= MIN_GRAM || d <= MAX_GRAM && gram <= BY_PASSES.products * pass
 }
 
-pub(super) fn start(d: usize, width: usize, seed: u64) -> Array2<f64> {
+fn start(d: usize, width: usize, seed: u64) -> Array2<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     orthonormalise(Array2::from_shape_simple_fn((width, d), || rng.random::<f64>() - 0.5))
 }
 
-/// Subspace iteration with a Rayleigh-Ritz step a round, from the rows of `q`: eigenvalues, falling, and eigenvectors as
-/// rows, of which the first `count` have converged. `times` multiplies rows by the matrix.
+/// The `count` leading eigenvalues and eigenvectors of a matrix of `n` rows by subspace iteration, with a Rayleigh-Ritz
+/// step a round. `times` multiplies rows by the matrix.
 pub(super) fn iterate(
     times: impl Fn(&Array2<f64>) -> Result<Array2<f64>, ReduceError>,
-    mut q: Array2<f64>,
+    n: usize,
     count: usize,
+    seed: u64,
     effort: &Effort,
     reporter: &dyn Reporter,
-) -> Result<(Array1<f64>, Array2<f64>), ReduceError> {
+) -> Result<(Vec<f64>, Array2<f64>), ReduceError> {
+    let mut q = start(n, width(count).min(n), seed);
     let mut left = effort.products;
     loop {
         reporter.check()?;
@@ -170,7 +186,7 @@ pub(super) fn iterate(
             residual.dot(&residual).sqrt() <= effort.tolerance * values[j].abs().max(1e-3 * largest)
         });
         if converged || left == 0 {
-            return Ok((values, vectors));
+            return Ok(leading_of(values, vectors, count));
         }
         // Eigenvalues up to the least found are unwanted: the polynomial stays within 1 there and grows fast beyond. The
         // least found is never more than the one it stands for.
@@ -216,8 +232,8 @@ fn inner(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
     terms.into_iter().fold(Array2::zeros((a.nrows(), b.nrows())), |sum, term| sum + term)
 }
 
-/// The first `count` eigenvectors, with their sign fixed.
-pub(super) fn leading_of((values, vectors): (Array1<f64>, Array2<f64>), count: usize) -> (Vec<f64>, Array2<f64>) {
+/// The first `count` eigenvalues and eigenvectors, with their sign fixed.
+fn leading_of(values: Array1<f64>, vectors: Array2<f64>, count: usize) -> (Vec<f64>, Array2<f64>) {
     let mut vectors = vectors.slice_axis(Axis(0), (..count).into()).as_standard_layout().into_owned();
     for mut vector in vectors.outer_iter_mut() {
         let largest = vector.iter().fold(0.0, |m: f64, &v| if v.abs() > m.abs() { v } else { m });
