@@ -96,8 +96,9 @@ pub struct Fitted<'a> {
 /// Components of [`Reduction::Auto`].
 const AUTO_COMPONENTS: usize = 50;
 
-/// Reduces and clusters the rows of `x`, shape (n_samples, n_features), dense or sparse. The input is not copied, and
-/// sparse rows are never made dense: memory beyond it is that of the reduced rows and of the clusterer.
+/// Reduces and clusters the rows of `x`, shape (n_samples, n_features), dense or sparse. The input is not copied (but by
+/// kernel PCA and diffusion map, as their landmarks), and sparse rows are never made dense: memory beyond it is that of
+/// the reduced rows and of the clusterer.
 ///
 /// # Errors
 /// Those of the stages; a message names the stage.
@@ -107,26 +108,12 @@ pub fn fit<'a>(
     reporter: &dyn Reporter,
 ) -> Result<Fitted<'a>, PipelineError> {
     let started = Instant::now();
-    let (reducer, reduced) = reduce(x.into(), params, reporter)?;
+    let x = x.into();
+    let n_samples = x.dim().0;
+    let (reducer, reduced) = reduce(x, n_samples, params, reporter)?;
     let reduce_time = started.elapsed();
     let started = Instant::now();
-    let (n_clusters, sweep) = match params.n_clusters {
-        NClusters::Fixed(n_clusters) => {
-            if !params.algorithm.takes_n_clusters() {
-                reporter
-                    .warn(&format!("the algorithm finds the number of clusters itself: {n_clusters} is passed over"));
-            }
-            (n_clusters, None)
-        }
-        NClusters::Auto if !params.algorithm.takes_n_clusters() => (1, None),
-        NClusters::Auto => {
-            let choose = ChooseParams { seed: params.seed, ..ChooseParams::default() };
-            let sweep = choose_n_clusters(&reduced, &params.algorithm, &choose, reporter)?;
-            reporter.detail(&format!("{} clusters are suggested", sweep.suggestion.n_clusters));
-            sweep.suggestion.reasons.iter().for_each(|reason| reporter.detail(reason));
-            (sweep.suggestion.n_clusters, Some(sweep))
-        }
-    };
+    let (n_clusters, sweep) = number(&reduced, params, reporter)?;
     reporter.begin("cluster", None);
     let clustering = params.algorithm.with_n_clusters(n_clusters).fit(&reduced, reporter)?;
     reporter.end();
@@ -143,20 +130,48 @@ pub fn choose<'a>(
     choose: &ChooseParams,
     reporter: &dyn Reporter,
 ) -> Result<Sweep, PipelineError> {
-    let (_, reduced) = reduce(x.into(), params, reporter)?;
+    let x = x.into();
+    let n_samples = x.dim().0;
+    let (_, reduced) = reduce(x, n_samples, params, reporter)?;
     choose_n_clusters(&reduced, &params.algorithm, choose, reporter)
 }
 
-fn reduce<'a>(
+/// The number of clusters to fit, and the sweep over `x` that found it, if one did.
+pub(super) fn number(
+    x: &Features<'_>,
+    params: &FitParams,
+    reporter: &dyn Reporter,
+) -> Result<(usize, Option<Sweep>), PipelineError> {
+    match params.n_clusters {
+        NClusters::Auto if params.algorithm.takes_n_clusters() => {
+            let choose = ChooseParams { seed: params.seed, ..ChooseParams::default() };
+            let sweep = choose_n_clusters(x, &params.algorithm, &choose, reporter)?;
+            reporter.detail(&format!("{} clusters are suggested", sweep.suggestion.n_clusters));
+            sweep.suggestion.reasons.iter().for_each(|reason| reporter.detail(reason));
+            Ok((sweep.suggestion.n_clusters, Some(sweep)))
+        }
+        NClusters::Auto => Ok((1, None)),
+        NClusters::Fixed(n) => {
+            if !params.algorithm.takes_n_clusters() {
+                reporter.warn(&format!("the algorithm finds the number of clusters itself: {n} is passed over"));
+            }
+            Ok((n, None))
+        }
+    }
+}
+
+/// The reducer of `x`, which are all or some of `n_samples` rows, and what it makes of them.
+pub(super) fn reduce<'a>(
     x: Features<'a>,
+    n_samples: usize,
     params: &FitParams,
     reporter: &dyn Reporter,
 ) -> Result<(Option<Reducer>, Features<'a>), PipelineError> {
-    let n_features = x.dim().1;
+    let (n_rows, n_features) = x.dim();
     reporter.begin("reduce", None);
     reporter.detail(&format!("products run on {}", params.device));
     let reducer = reducer_params(x.dim(), params)
-        .map(|params| params.check().and_then(|params| params.fit_features(&x, reporter)))
+        .map(|params| params.few_landmarks(n_rows < n_samples).check()?.fit_features(&x, reporter))
         .transpose()?;
     let reduced = match &reducer {
         Some(reducer) => reducer.transform_features(&x).into(),
@@ -169,11 +184,11 @@ fn reduce<'a>(
     Ok((reducer, reduced))
 }
 
-pub(super) fn reducer_params((n_samples, n_features): (usize, usize), params: &FitParams) -> Option<ReducerParams> {
+fn reducer_params((n_samples, n_features): (usize, usize), params: &FitParams) -> Option<ReducerParams> {
     let (method, n_components) = match params.reduction {
         Reduction::None => return None,
         Reduction::To(method, n_components) => (method, n_components),
-        Reduction::Auto if n_features <= AUTO_COMPONENTS => return None,
+        Reduction::Auto if n_features <= AUTO_COMPONENTS || n_samples == 0 => return None,
         // Fewer images than components: as many as the images span.
         Reduction::Auto => (Method::Pca, AUTO_COMPONENTS.min(n_samples)),
     };

@@ -1,15 +1,14 @@
 //! Fit and predict for rows that don't fit in memory: read a block at a time, several times over.
 
-use super::fit::reducer_params;
+use super::fit::{number, reduce};
 use super::outcome::{cluster_names, reach};
-use super::{ChooseParams, Context, FitParams, NClusters, PipelineError, Sweep, choose_n_clusters};
+use super::{Context, FitParams, PipelineError, Sweep};
 use crate::cluster::{ClusterError, Clustering};
 use crate::collection::{Blocks, BlocksError, HELD};
 use crate::evaluate::{EvaluateParams, Evaluation, SampleUsed, Sampling, evaluate, sample_rows};
 use crate::model::{ClusterEntry, Model, Provenance};
 use crate::progress::Reporter;
 use crate::reduce::Reducer;
-use linfa::ParamGuard;
 use ndarray::Array2;
 use std::time::{Duration, Instant};
 
@@ -35,9 +34,9 @@ pub struct Streamed {
 }
 
 /// Reduces, clusters and scores rows that are read in blocks. The reducer, the number of clusters where it is left open,
-/// and the scores without classes go by a uniform sample of 10,000 rows; inertia and the scores against classes by all
-/// rows. Memory: that sample, and some 30 bytes a row beside what the clusterer takes; a clusterer other than mini-batch
-/// k-means takes all rows at once.
+/// and the scores without classes go by a uniform sample of 10,000 rows, or of 256 MiB; inertia and the scores against
+/// classes by all rows. Memory: that sample, and some 30 bytes a row beside what the reducer and the clusterer take; a
+/// clusterer other than mini-batch k-means takes all rows at once.
 ///
 /// # Errors
 /// Those of the stages, or rows that can't be read.
@@ -48,28 +47,19 @@ pub fn run_blocks(
     reporter: &dyn Reporter,
 ) -> Result<Streamed, PipelineError> {
     let started = Instant::now();
-    reporter.begin("reduce", None);
     let (n_samples, n_features) = rows.dim();
-    let sampling = Sampling { seed: params.seed, ..Sampling::default() };
+    let max_samples = Sampling::default().max_samples.min(MAX_VALUES / n_features.max(1)).max(1);
+    let sampling = Sampling { max_samples, seed: params.seed };
     let sampled = sample_rows(n_samples, sampling).unwrap_or_else(|| (0..n_samples).collect());
+    reporter.begin("sample", None);
     let sample = gather(rows, &sampled, reporter)?;
-    let reducer = reducer_params(sample.dim(), params)
-        .map(|params| params.check().and_then(|params| params.fit_features(sample.view(), reporter)))
-        .transpose()?;
-    let sample = reducer.as_ref().map_or(sample.clone(), |reducer| reducer.transform_features(sample.view()));
+    reporter.end();
+    let (reducer, sample) = reduce(sample.into(), n_samples, params, reporter)?;
     let mut reduced = Reduced { rows, reducer: reducer.as_ref() };
     let reduce_time = started.elapsed();
-    reporter.end();
 
     let started = Instant::now();
-    let (n_clusters, sweep) = match params.n_clusters {
-        NClusters::Fixed(n_clusters) => (n_clusters, None),
-        NClusters::Auto => {
-            let choose = ChooseParams { seed: params.seed, ..ChooseParams::default() };
-            let sweep = choose_n_clusters(sample.view(), &params.algorithm, &choose, reporter)?;
-            (sweep.suggestion.n_clusters, Some(sweep))
-        }
-    };
+    let (n_clusters, sweep) = number(&sample, params, reporter)?;
     reporter.begin("cluster", None);
     let clustering = params.algorithm.with_n_clusters(n_clusters).fit_blocks(&mut reduced, reporter)?;
     let clusters = entries(&mut reduced, &clustering, reporter)?;
@@ -81,15 +71,10 @@ pub fn run_blocks(
     let scoring = EvaluateParams { noise: context.noise, sampling };
     let mut evaluation = evaluate(&clustering.labels, context.truth, None, &scoring)?;
     let labels: Vec<_> = sampled.iter().map(|&row| clustering.labels[row]).collect();
-    add_sampled(
-        &mut evaluation,
-        evaluate(&labels, None, Some(sample.view().into()), &scoring)?,
-        sampling,
-        sampled.len(),
-    );
+    add_sampled(&mut evaluation, evaluate(&labels, None, Some(sample.view()), &scoring)?, sampling, sampled.len());
     evaluation.scores.inertia = clustering.inertia;
     reporter.end();
-    let n_reduced = sample.ncols();
+    let n_reduced = sample.dim().1;
     let model = Model {
         extractor: context.extractor.cloned(),
         reducer,
@@ -102,10 +87,12 @@ pub fn run_blocks(
             scores: evaluation.scores,
         },
     };
-    debug_assert_eq!(model.n_features(), n_features);
     let score_time = started.elapsed();
     Ok(Streamed { clustering, sweep, evaluation, model, n_reduced, reduce_time, fit_time, score_time })
 }
+
+/// Most values of the sample.
+const MAX_VALUES: usize = 1 << 26;
 
 /// Some rows, given in rising order.
 fn gather(rows: &mut dyn Blocks, some: &[usize], reporter: &dyn Reporter) -> Result<Array2<f32>, PipelineError> {
@@ -189,10 +176,11 @@ fn add_sampled(evaluation: &mut Evaluation, sampled: Evaluation, sampling: Sampl
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{Algorithm, KMeansParams, MiniBatchParams};
+    use crate::cluster::{Algorithm, DbscanParams, KMeansParams, MiniBatchParams};
     use crate::device::Device;
-    use crate::pipeline::{Reduction, run};
+    use crate::pipeline::{NClusters, Reduction, run};
     use crate::progress::Silent;
+    use crate::reduce::Method;
 
     fn rows() -> Array2<f32> {
         let waves = |i: usize, j: usize| ((i * 37 + j * 101 + i * j * 7) % 211) as f32 / 211.0;
@@ -200,7 +188,7 @@ mod tests {
     }
 
     fn params(algorithm: Algorithm, n_clusters: NClusters) -> FitParams {
-        let reduction = Reduction::To(crate::reduce::Method::Pca, 2);
+        let reduction = Reduction::To(Method::Pca, 2);
         FitParams { reduction, n_clusters, algorithm, seed: 3, device: Device::default() }
     }
 
@@ -216,11 +204,48 @@ mod tests {
                 assert_eq!(streamed.clustering, whole.fitted.clustering);
                 assert_eq!(streamed.sweep, whole.fitted.sweep);
                 assert_eq!(streamed.evaluation.clusters, whole.evaluation.clusters);
+                let (mut ours, theirs) = (streamed.evaluation.scores, whole.evaluation.scores);
+                let (inertia, expected) = (ours.inertia.unwrap(), theirs.inertia.unwrap());
+                // About the centroids, and about the means.
+                assert!((inertia - expected).abs() < 1e-4 * expected, "{inertia} {expected}");
+                ours.inertia = theirs.inertia;
+                assert_eq!(ours, theirs);
                 let (ours, theirs) = (streamed.model.clusters, whole.model.clusters);
+                assert_eq!(ours.len(), theirs.len());
                 assert!(ours.iter().zip(&theirs).all(|(a, b)| a.size == b.size && (a.reach - b.reach).abs() < 1e-6));
                 assert_eq!(streamed.evaluation.sample, None);
             }
         }
+    }
+
+    #[test]
+    fn an_algorithm_that_finds_the_number_itself_is_not_asked_for_one() {
+        let (x, context) = (rows(), Context::default());
+        let params = params(Algorithm::Dbscan(DbscanParams::new()), NClusters::Auto);
+        let whole = run(x.view(), &params, &context, &Silent).unwrap();
+        assert_eq!(run_blocks(&mut x.view(), &params, &context, &Silent).unwrap().clustering, whole.fitted.clustering);
+    }
+
+    #[test]
+    fn no_rows_are_left_to_the_clusterer() {
+        let x = Array2::zeros((0, 100));
+        let algorithm = Algorithm::MiniBatch(MiniBatchParams::new(1));
+        let params = FitParams { reduction: Reduction::Auto, ..params(algorithm, NClusters::Fixed(2)) };
+        let context = Context::default();
+        assert!(matches!(run(x.view(), &params, &context, &Silent), Err(PipelineError::Cluster(_))));
+        assert!(matches!(run_blocks(&mut x.view(), &params, &context, &Silent), Err(PipelineError::Cluster(_))));
+    }
+
+    /// The reducer of a sample has the landmarks of all rows' reducer, not every row of the sample.
+    #[test]
+    fn a_sample_has_few_landmarks() {
+        let x = Array2::from_shape_fn((10_001, 3), |(i, j)| ((i * 37 + j * 101 + i * j * 7) % 211) as f32 / 211.0);
+        let reduction = Reduction::To(Method::KernelPca, 2);
+        let algorithm = Algorithm::MiniBatch(MiniBatchParams::new(1));
+        let params = FitParams { reduction, ..params(algorithm, NClusters::Fixed(2)) };
+        let model = run_blocks(&mut x.view(), &params, &Context::default(), &Silent).unwrap().model;
+        let landmarks = model.reducer.unwrap().parts().1[0].1.nrows();
+        assert_eq!(landmarks, 1000);
     }
 
     #[test]
