@@ -1,10 +1,9 @@
-//! Where matrix products run: on our own CPU blocks, or as candle tensors on a CUDA or Metal device.
+//! Where the rows of k-means and PCA are multiplied: in our own blocks on the CPU, or as candle tensors on a CUDA or
+//! Metal device.
 
 mod rows;
 
 pub(crate) use rows::DeviceRows;
-
-use ndarray::{Array2, ArrayView2};
 
 /// What the user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
@@ -27,7 +26,7 @@ pub enum Device {
     /// Our blocks on the CPU: the same bits at any thread count.
     #[default]
     Cpu,
-    /// A candle device. Products agree with the CPU's to about 1e-5 of the norms' product.
+    /// A candle device.
     Candle(candle_core::Device),
     /// The same, for work that is large enough to pay; the CPU for the rest.
     Auto(candle_core::Device),
@@ -112,30 +111,11 @@ impl Device {
             Self::Candle(device) | Self::Auto(device) => Some(device),
         }
     }
-
-    /// The product of shapes (n, d) and (d, m).
-    ///
-    /// # Errors
-    /// If the device fails, as when its memory is full.
-    pub fn product(&self, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Result<Array2<f32>, DeviceError> {
-        match self {
-            Self::Cpu => Ok(crate::distance::product(a, b)),
-            Self::Candle(device) | Self::Auto(device) => {
-                let tensor = |m: ArrayView2<'_, f32>| {
-                    let values: Vec<f32> = m.iter().copied().collect();
-                    candle_core::Tensor::from_vec(values, m.dim(), device)
-                };
-                let values = tensor(a)?.matmul(&tensor(b)?)?.flatten_all()?.to_vec1()?;
-                Ok(Array2::from_shape_vec((a.nrows(), b.ncols()), values).expect("the product's shape"))
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Axis, Slice};
 
     #[test]
     fn small_work_is_the_cpu_s_unless_a_device_was_named() {
@@ -144,22 +124,5 @@ mod tests {
         assert!(Device::Auto(device.clone()).for_work(MIN_FLOPS).is_some());
         assert!(Device::Candle(device).for_work(0.0).is_some());
         assert!(Device::Cpu.for_work(f64::INFINITY).is_none());
-    }
-
-    #[test]
-    fn candle_agrees_with_the_cpu() {
-        let a = Array2::from_shape_fn((300, 70), |(i, j)| ((i * 7 + j * 13) % 23) as f32 / 23.0 - 0.5);
-        let b = Array2::from_shape_fn((70, 11), |(i, j)| ((i * 5 + j * 3) % 17) as f32 / 17.0);
-        let cpu = Device::Cpu.product(a.view(), b.view()).unwrap();
-        let candle = Device::Candle(candle_core::Device::Cpu).product(a.view(), b.view()).unwrap();
-        let every_other = a.slice_axis(Axis(0), Slice::new(0, None, 2));
-        let strided = Device::Candle(candle_core::Device::Cpu).product(every_other, b.view());
-        assert!(cpu.iter().zip(&candle).all(|(x, y)| (x - y).abs() < 1e-4));
-        assert!(
-            cpu.slice_axis(Axis(0), Slice::new(0, None, 2))
-                .iter()
-                .zip(&strided.unwrap())
-                .all(|(x, y)| (x - y).abs() < 1e-4)
-        );
     }
 }

@@ -278,6 +278,30 @@ mod tests {
         }
     }
 
+    /// Both ways of the search, in several blocks of rows; candle's CPU stands for a device.
+    #[test]
+    fn a_device_finds_what_the_cpu_finds() {
+        let device = Device::Candle(candle_core::Device::Cpu);
+        for x in [rows(5000, 40), rows(300, 5000)] {
+            for params in [LinearParams::pca(3), LinearParams::svd(3), LinearParams::new(Method::Whiten, 3)] {
+                let fit = |params: LinearParams| params.check().unwrap().fit_rows(x.view(), &Silent).unwrap();
+                let (cpu, device) = (fit(params.clone()), fit(params.device(device.clone())));
+                assert_ne!(cpu, device, "products are summed in another order");
+                assert_eq!(cpu.mean, device.mean);
+                for (ours, theirs) in device.variance.iter().zip(&cpu.variance) {
+                    // That of SVD is a small difference where rows lie far from zero.
+                    assert!(
+                        (ours - theirs).abs() < 3e-4 * cpu.variance.iter().copied().fold(0.0, f64::max),
+                        "{ours} {theirs}"
+                    );
+                }
+                for (ours, theirs) in device.components.outer_iter().zip(cpu.components.outer_iter()) {
+                    assert!(ours.dot(&theirs) > 0.9999, "{}", ours.dot(&theirs));
+                }
+            }
+        }
+    }
+
     #[test]
     fn all_components_give_the_rows_back() {
         let x = rows(20, 8);

@@ -4,6 +4,7 @@
 //! The parameter types implement linfa's [`ParamGuard`](linfa::ParamGuard) and [`Fit`](linfa::traits::Fit), the fitted
 //! [`LinearReducer`] and [`Reducer`] its [`Transformer`](linfa::traits::Transformer).
 
+mod device;
 mod diffusion;
 mod features;
 mod kernel_pca;

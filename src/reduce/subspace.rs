@@ -6,6 +6,7 @@
 //! farther from the rest as several plain rounds would.
 
 use super::ReduceError;
+use super::device::Rows;
 use super::moments::Moments;
 use crate::device::Device;
 use crate::distance::{Packed, Scatter, product, scatter};
@@ -43,13 +44,6 @@ pub(super) const BY_KERNEL: Effort = Effort { products: 100, tolerance: 1e-4, gr
 /// Passes over X, in f32: the error of an eigenvalue is about the square of the tolerance.
 pub(super) const BY_PASSES: Effort = Effort { products: 7, tolerance: 1e-3, growth: 1e7 };
 
-/// The data, centred on the fly.
-pub(super) struct Rows<'a> {
-    pub x: ArrayView2<'a, f32>,
-    pub mean: Option<&'a Array1<f32>>,
-    pub device: &'a Device,
-}
-
 /// Eigenvectors as rows, largest eigenvalue first; the largest entry of each in magnitude is positive.
 pub(super) struct Leading {
     pub vectors: Array2<f64>,
@@ -57,40 +51,25 @@ pub(super) struct Leading {
     pub moments: Moments,
 }
 
-impl Rows<'_> {
-    /// The sum over blocks of rows B (centred copies) of `term(B)`, of shape (rows, n_features), in order.
-    fn sum(
-        &self,
-        rows: usize,
-        reporter: &dyn Reporter,
-        term: impl Fn(Array2<f32>) -> Result<Array2<f32>, ReduceError>,
-    ) -> Result<Array2<f64>, ReduceError> {
-        let d = self.x.ncols();
-        let mut sum = Array2::<f64>::zeros((rows, d));
-        for block in self.x.axis_chunks_iter(Axis(0), (BLOCK_VALUES / d).max(64)) {
-            reporter.check()?;
-            let block = match self.mean {
-                Some(mean) => &block - mean,
-                None => block.to_owned(),
-            };
-            ndarray::Zip::from(&mut sum).and(&term(block)?).par_for_each(|sum, &term| *sum += f64::from(term));
-        }
-        Ok(sum)
+/// (X q')' X for centred X, shape (n, d), and q of shape (m, d).
+fn gram_times(
+    x: ArrayView2<'_, f32>,
+    mean: Option<&Array1<f32>>,
+    q: &Array2<f64>,
+    reporter: &dyn Reporter,
+) -> Result<Array2<f64>, ReduceError> {
+    let q = q.mapv(|v| v as f32);
+    let mut sum = Array2::<f64>::zeros(q.dim());
+    for block in x.axis_chunks_iter(Axis(0), (BLOCK_VALUES / q.ncols()).max(64)) {
+        reporter.check()?;
+        let block = match mean {
+            Some(mean) => &block - mean,
+            None => block.to_owned(),
+        };
+        let term = product(product(block.view(), q.t()).t(), block.view());
+        ndarray::Zip::from(&mut sum).and(&term).par_for_each(|sum, &term| *sum += f64::from(term));
     }
-
-    /// X'X, shape (d, d).
-    fn gram(&self, reporter: &dyn Reporter) -> Result<Array2<f64>, ReduceError> {
-        self.sum(self.x.ncols(), reporter, |b| Ok(self.device.product(b.t(), b.view())?))
-    }
-
-    /// (X q')' X for q of shape (m, d).
-    fn gram_times(&self, q: &Array2<f64>, reporter: &dyn Reporter) -> Result<Array2<f64>, ReduceError> {
-        let q = q.mapv(|v| v as f32);
-        self.sum(q.nrows(), reporter, |b| {
-            let projected = self.device.product(b.view(), q.t())?;
-            Ok(self.device.product(projected.t(), b.view())?)
-        })
-    }
+    Ok(sum)
 }
 
 /// The `count` leading eigenvectors of X'X, or of the same for centred rows.
@@ -105,25 +84,26 @@ pub(super) fn leading(
     let (n, d) = x.dim();
     let width = width(count).min(d);
     let by_gram = by_gram(n, d, width);
-    let products = if by_gram { d } else { 2 * width * BY_PASSES.products };
-    let device = match device.for_work(2.0 * x.len() as f64 * products as f64) {
-        None => Device::Cpu,
-        Some(device) => Device::Candle(device.clone()),
-    };
-    let (moments, matrix) = if by_gram && matches!(device, Device::Cpu) {
-        let Scatter { means, matrix } = scatter(x, centred, reporter)?;
-        (Moments::from_scatter(x, means, matrix.diag(), centred)?, Some(matrix))
-    } else {
-        (Moments::of(x)?, None)
-    };
-    let mean = centred.then(|| moments.means.iter().map(|&m| m as f32).collect());
-    let rows = Rows { x: x.view(), mean: mean.as_ref(), device: &device };
-    let (values, vectors) = if by_gram {
-        let matrix = matrix.map_or_else(|| rows.gram(reporter), Ok)?;
+    let by_matrix = |matrix: Array2<f64>| {
         let packed = Packed::new(matrix.view());
-        eigen(d, count, seed, &BY_GRAM, reporter, || matrix.clone(), |q| Ok(packed.product(q.view())))?
-    } else {
-        iterate(|q| rows.gram_times(q, reporter), d, count, seed, &BY_PASSES, reporter)?
+        eigen(d, count, seed, &BY_GRAM, reporter, || matrix.clone(), |q| Ok(packed.product(q.view())))
+    };
+    let products = if by_gram { d } else { 2 * width * BY_PASSES.products };
+    let device = device.for_work(2.0 * x.len() as f64 * products as f64);
+    if by_gram && device.is_none() {
+        let Scatter { means, matrix } = scatter(x, centred, reporter)?;
+        let moments = Moments::from_scatter(x, means, matrix.diag(), centred)?;
+        let (values, vectors) = by_matrix(matrix)?;
+        return Ok(Leading { vectors, values, moments });
+    }
+    let moments = Moments::of(x)?;
+    let mean: Option<Array1<f32>> = centred.then(|| moments.means.iter().map(|&m| m as f32).collect());
+    let mut on_device =
+        device.map(|device| Rows::new(x.view(), mean.as_ref(), if by_gram { d } else { width }, device));
+    let (values, vectors) = match &mut on_device {
+        Some(rows) if by_gram => by_matrix(rows.gram(reporter)?)?,
+        Some(rows) => iterate(|q| rows.gram_times(q, reporter), d, count, seed, &BY_PASSES, reporter)?,
+        None => iterate(|q| gram_times(x, mean.as_ref(), q, reporter), d, count, seed, &BY_PASSES, reporter)?,
     };
     Ok(Leading { vectors, values, moments })
 }
@@ -137,7 +117,7 @@ pub(super) fn eigen(
     effort: &Effort,
     reporter: &dyn Reporter,
     matrix: impl FnOnce() -> Array2<f64>,
-    times: impl Fn(&Array2<f64>) -> Result<Array2<f64>, ReduceError>,
+    times: impl FnMut(&Array2<f64>) -> Result<Array2<f64>, ReduceError>,
 ) -> Result<(Vec<f64>, Array2<f64>), ReduceError> {
     if 2 * width(count) < n {
         return iterate(times, n, count, seed, effort, reporter);
@@ -165,7 +145,7 @@ fn start(d: usize, width: usize, seed: u64) -> Array2<f64> {
 /// The `count` leading eigenvalues and eigenvectors of a matrix of `n` rows by subspace iteration, with a Rayleigh-Ritz
 /// step a round. `times` multiplies rows by the matrix.
 pub(super) fn iterate(
-    times: impl Fn(&Array2<f64>) -> Result<Array2<f64>, ReduceError>,
+    mut times: impl FnMut(&Array2<f64>) -> Result<Array2<f64>, ReduceError>,
     n: usize,
     count: usize,
     seed: u64,
@@ -196,7 +176,7 @@ pub(super) fn iterate(
             let degree = ((2.0 * effort.growth).ln() / per_degree) as usize;
             let degree = degree.clamp(1, left);
             left -= degree - 1;
-            chebyshev(&times, vectors, image, 2.0 / bound, degree)?
+            chebyshev(&mut times, vectors, image, 2.0 / bound, degree)?
         } else {
             image
         });
@@ -206,7 +186,7 @@ pub(super) fn iterate(
 /// The Chebyshev polynomial of some degree, from 1, of the matrix scaled to `scale * A - 1`, times `vectors`, whose
 /// product with A is `image`.
 fn chebyshev(
-    times: impl Fn(&Array2<f64>) -> Result<Array2<f64>, ReduceError>,
+    times: &mut impl FnMut(&Array2<f64>) -> Result<Array2<f64>, ReduceError>,
     vectors: Array2<f64>,
     image: Array2<f64>,
     scale: f64,
