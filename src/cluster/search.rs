@@ -26,6 +26,7 @@ use rayon::prelude::*;
 const BLOCK: usize = 240;
 /// Products of lengths beyond this don't fit into f32; such rows are compared in f64 alone.
 const MAX_PRODUCT: f64 = 1e37;
+
 /// Centroids to be searched.
 pub(super) struct Search<'a> {
     rows: &'a Rows<'a>,
