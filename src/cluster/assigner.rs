@@ -21,8 +21,8 @@ pub enum Assigner {
 }
 
 impl Assigner {
-    /// The cluster, distance and confidence of each row of `x`, shape (n_samples, n_features). Only centroids take sparse rows as they
-    /// are; for the others they are made dense.
+    /// The cluster, distance and confidence of each row of `x`, shape (n_samples, n_features). Only centroids take
+    /// sparse rows as they are; for the others they are made dense.
     ///
     /// # Panics
     /// If the number of features is another than in the fit.
@@ -92,7 +92,7 @@ pub struct Centroids {
     pub metric: Metric,
     /// Shape (n_clusters, n_features).
     pub centroids: Array2<f32>,
-    /// Cosine only: the cluster of rows without a direction (all zero), if the fit met any.
+    /// Cosine only: the cluster of rows without a direction (zeros, or next to it), if the fit met any.
     pub blank: Option<ClusterId>,
 }
 
@@ -128,16 +128,11 @@ impl Centroids {
             Features::Sparse(x) => return sparse::assign(&x, self),
             Features::Dense(x) => x,
         };
-        let x = x.as_standard_layout();
-        let x = x.view();
-        let rows = Rows::new(&x, self.metric);
-        let images = Images::identity(&rows);
-        let found = Search::new(&rows, &images, &self.centroids).two_nearest();
-        found.into_iter().map(|found| self.assignment(found)).collect()
+        two_nearest(x.view(), &self.centroids, self.metric).into_iter().map(|found| self.assignment(found)).collect()
     }
 
     /// What the nearest and the next nearest centroid and their squared distances say of a row.
-    pub(super) fn assignment(&self, [nearest, next]: [Option<(f64, ClusterId)>; 2]) -> Assignment {
+    pub(super) fn assignment(&self, [nearest, next]: TwoNearest) -> Assignment {
         let distance = |squared: f64| match self.metric {
             Metric::Euclidean => squared.sqrt(),
             Metric::Cosine => squared / 2.0,
@@ -151,4 +146,25 @@ impl Centroids {
             }
         }
     }
+}
+
+/// The nearest and the next nearest centroid of a row, if there are any, with their squared distances (by cosine twice
+/// 1 - cos).
+pub(super) type TwoNearest = [Option<(f64, ClusterId)>; 2];
+
+/// Those of each row of `x`, shape (n_samples, n_features).
+pub(super) fn two_nearest(x: ArrayView2<'_, f32>, centroids: &Array2<f32>, metric: Metric) -> Vec<TwoNearest> {
+    let x = x.as_standard_layout();
+    let x = x.view();
+    let rows = Rows::new(&x, metric);
+    Search::new(&rows, &Images::identity(&rows), centroids).two_nearest()
+}
+
+/// The nearest of some points to each row of `x`, and its distance.
+///
+/// # Panics
+/// If there are no points.
+pub(super) fn nearest(x: ArrayView2<'_, f32>, points: &Array2<f32>) -> impl Iterator<Item = (f64, usize)> {
+    let found = two_nearest(x, points, Metric::Euclidean).into_iter();
+    found.map(|[nearest, _]| nearest.map(|(squared, point)| (squared.sqrt(), point)).expect("there are points"))
 }

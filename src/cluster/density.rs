@@ -1,6 +1,7 @@
 //! Core points as an assigner.
 
-use super::{Assignment, Centroids, Metric};
+use super::Assignment;
+use super::assigner::nearest;
 use crate::collection::ClusterId;
 use ndarray::{Array2, ArrayView2};
 
@@ -27,16 +28,15 @@ impl Density {
     /// # Panics
     /// If the number of features differs from the core points'.
     pub fn assign(&self, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
-        let nearest = Centroids { metric: Metric::Euclidean, centroids: self.core.clone(), blank: None }.assign(x);
-        let assignment = |found: Assignment| {
-            let core = found.cluster.filter(|_| found.distance <= self.eps);
-            let confidence = if self.eps > 0.0 { 1.0 - found.distance / self.eps } else { 1.0 };
+        let assignment = |(distance, core): (f64, usize)| {
+            let is_near = distance <= self.eps;
+            let confidence = if self.eps > 0.0 { 1.0 - distance / self.eps } else { 1.0 };
             Assignment {
-                cluster: core.map(|core| self.clusters[core]),
-                distance: found.distance,
-                confidence: core.map(|_| confidence),
+                cluster: is_near.then(|| self.clusters[core]),
+                distance,
+                confidence: is_near.then_some(confidence),
             }
         };
-        nearest.into_iter().map(assignment).collect()
+        nearest(x, &self.core).map(assignment).collect()
     }
 }

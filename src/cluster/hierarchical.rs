@@ -3,6 +3,7 @@
 //! H. Vo et al., Automatic data curation for self-supervised learning: a clustering-based approach, 2024
 //! (arXiv 2405.15613).
 
+use super::assigner::nearest;
 use super::guard::{at_least_one, check_rows, iterated, linfa_params};
 use super::{Assigner, Centroids, ClusterError, Clustering, KMeansParams, Metric, Tree};
 use crate::collection::ClusterId;
@@ -141,12 +142,18 @@ impl HierarchicalValidParams {
             labels.push(of);
         }
         let mut labels = labels.into_iter();
-        let of_rows = labels.next().expect("at least one level").into_iter().map(Some).collect();
+        let mut leaves: Vec<ClusterId> = labels.next().expect("at least one level");
         let mut tree = Tree { levels, parents: labels.collect() };
-        let mut labels = tree.sort(of_rows);
+        loop {
+            let sorted = tree.sort(leaves);
+            leaves = nearest(x, &tree.levels[0]).map(|(_, leaf)| leaf).collect();
+            // Of equally near centroids the lowest number counts, which may be another one now.
+            if leaves == sorted {
+                break;
+            }
+        }
         let found = tree.assign(x);
-        // Of equally near centroids the lowest number counts, which may be another one now.
-        labels.iter_mut().zip(&found).for_each(|(label, assignment)| *label = assignment.cluster);
+        let labels = found.iter().map(|assignment| assignment.cluster).collect();
         let inertia = Some(found.iter().map(|assignment| assignment.distance * assignment.distance).sum());
         Ok(Clustering { labels, assigner: Assigner::Tree(tree), inertia, n_iterations, converged, summary: None })
     }
@@ -205,5 +212,35 @@ impl HierarchicalValidParams {
         }
         let labels = found.iter().map(|assignment| assignment.cluster.expect("there are centroids")).collect();
         Ok((centroids.centroids, labels))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn levels_left_open_have_ten_times_as_many_clusters_each() {
+        assert_eq!(HierarchicalParams::new(2).0.sizes(4000), [200, 20, 2]);
+        assert_eq!(HierarchicalParams::new(2).0.sizes(399), [2]);
+    }
+
+    #[test]
+    fn resampling_gives_few_rows_as_many_centroids() {
+        let x =
+            Array2::from_shape_fn(
+                (1000, 1),
+                |(i, _)| {
+                    if i < 900 { i as f32 / 900.0 } else { 1.0 + (i - 900) as f32 / 100.0 }
+                },
+            );
+        let beyond = |rounds| {
+            let params = HierarchicalParams::new(1).levels(vec![30]).rounds(rounds).check().unwrap();
+            let Assigner::Tree(tree) = params.fit_rows(x.view(), &Silent).unwrap().assigner else { panic!("a tree") };
+            tree.levels[0].iter().filter(|&&leaf| leaf > 1.0).count()
+        };
+        let (before, after) = (beyond(0), beyond(10));
+        assert!(after > before, "{before} leaves, {after} after resampling");
     }
 }

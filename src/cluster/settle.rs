@@ -30,21 +30,20 @@ pub(super) fn settle(
             inertia += assignment.distance * assignment.distance;
         }
     }
-    let order = by_size(&labels, centroids.centroids.nrows());
-    centroids.centroids = centroids.centroids.select(Axis(0), &order);
-    renumber(&mut labels, &order);
-    // Which of equally near centroids has the lowest number is another matter now.
     let block_rows = rows.block_rows();
-    for rows_of_block in tied.chunk_by(|a, b| a / block_rows == b / block_rows) {
-        let block = rows_of_block[0] / block_rows;
-        let places: Vec<usize> = rows_of_block.iter().map(|row| row % block_rows).collect();
-        let values = rows.load(&[block])?.select(Axis(0), &places);
-        for (&row, assignment) in rows_of_block.iter().zip(centroids.assign(values.view())) {
-            labels[row] = assignment.cluster;
+    while let Some(order) = out_of_order(&labels, centroids.centroids.nrows()) {
+        centroids.centroids = centroids.centroids.select(Axis(0), &order);
+        renumber(&mut labels, &order);
+        // Which of equally near centroids has the lowest number is another matter now.
+        for rows_of_block in tied.chunk_by(|a, b| a / block_rows == b / block_rows) {
+            reporter.check()?;
+            let block = rows_of_block[0] / block_rows;
+            let places: Vec<usize> = rows_of_block.iter().map(|row| row % block_rows).collect();
+            let values = rows.load(&[block])?.select(Axis(0), &places);
+            for (&row, assignment) in rows_of_block.iter().zip(centroids.assign(values.view())) {
+                labels[row] = assignment.cluster;
+            }
         }
-    }
-    if by_size(&labels, order.len()).len() < order.len() {
-        return settle(rows, centroids.centroids, reporter);
     }
     Ok(Clustering {
         labels,
@@ -67,6 +66,13 @@ pub(super) fn by_size(labels: &[Option<ClusterId>], n_clusters: usize) -> Vec<Cl
     let mut order: Vec<ClusterId> = (0..n_clusters).filter(|&c| found[c].0 > 0).collect();
     order.sort_by_key(|&c| (Reverse(found[c].0), found[c].1));
     order
+}
+
+/// That order, if the clusters are not numbered by it yet. Where rows are equally near to several clusters and go to the
+/// lowest number, numbering changes sizes: done again and again it ends, since rows only move to larger clusters.
+pub(super) fn out_of_order(labels: &[Option<ClusterId>], n_clusters: usize) -> Option<Vec<ClusterId>> {
+    let order = by_size(labels, n_clusters);
+    (!order.iter().copied().eq(0..n_clusters)).then_some(order)
 }
 
 /// Numbers the clusters by their place in `order`, which holds all that have rows.

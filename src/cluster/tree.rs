@@ -1,7 +1,8 @@
 //! Clusters of clusters as an assigner.
 
+use super::Assignment;
+use super::assigner::nearest;
 use super::settle::{by_size, renumber};
-use super::{Assignment, Centroids, Metric};
 use crate::collection::ClusterId;
 use ndarray::{Array2, ArrayView2, Axis};
 
@@ -28,17 +29,12 @@ impl Tree {
     /// # Panics
     /// If the number of features differs from the centroids'.
     pub fn paths(&self, x: ArrayView2<'_, f32>) -> Vec<Vec<ClusterId>> {
-        self.nearest(x).into_iter().map(|found| self.path(found.cluster.expect("there are leaves"))).collect()
+        nearest(x, &self.levels[0]).map(|(_, leaf)| self.path(leaf)).collect()
     }
 
     /// The centroids of the clusters, shape (n_clusters, n_features).
     pub fn clusters(&self) -> ArrayView2<'_, f32> {
         self.levels[self.levels.len() - 1].view()
-    }
-
-    fn nearest(&self, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
-        let centroids = self.levels[0].clone();
-        Centroids { metric: Metric::Euclidean, centroids, blank: None }.assign(x)
     }
 
     /// The cluster of the last level; the distance to the nearest centroid of the finest level, and the confidence by
@@ -49,21 +45,16 @@ impl Tree {
     pub fn assign(&self, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
         let tops: Vec<ClusterId> =
             (0..self.levels[0].nrows()).map(|leaf| *self.path(leaf).last().expect("itself")).collect();
-        let mut found = self.nearest(x);
-        for assignment in &mut found {
-            assignment.cluster = assignment.cluster.map(|leaf| tops[leaf]);
-            assignment.confidence = None;
-        }
+        let of_leaf = |(distance, leaf)| Assignment { cluster: Some(tops[leaf]), distance, confidence: None };
+        let mut found: Vec<Assignment> = nearest(x, &self.levels[0]).map(of_leaf).collect();
         for cluster in 0..self.clusters().nrows() {
             let rows: Vec<usize> = (0..found.len()).filter(|&row| found[row].cluster == Some(cluster)).collect();
             let others: Vec<ClusterId> = (0..tops.len()).filter(|&leaf| tops[leaf] != cluster).collect();
             if rows.is_empty() || others.is_empty() {
                 continue;
             }
-            let centroids = self.levels[0].select(Axis(0), &others);
-            let others = Centroids { metric: Metric::Euclidean, centroids, blank: None };
-            for (row, other) in rows.iter().zip(others.assign(x.select(Axis(0), &rows).view())) {
-                let next = other.distance;
+            let others = self.levels[0].select(Axis(0), &others);
+            for (row, (next, _)) in rows.iter().zip(nearest(x.select(Axis(0), &rows).view(), &others)) {
                 let share = if next > 0.0 { (next - found[*row].distance) / next } else { 0.0 };
                 found[*row].confidence = Some(share);
             }
@@ -72,13 +63,17 @@ impl Tree {
     }
 
     /// Drops clusters without rows and numbers those of each level by falling size, given each row's cluster of the
-    /// finest level; the rows' clusters of the last one.
-    pub(super) fn sort(&mut self, mut labels: Vec<Option<ClusterId>>) -> Vec<Option<ClusterId>> {
+    /// finest level; the rows' new numbers there.
+    pub(super) fn sort(&mut self, leaves: Vec<ClusterId>) -> Vec<ClusterId> {
+        let mut labels: Vec<Option<ClusterId>> = leaves.into_iter().map(Some).collect();
+        let mut sorted = Vec::new();
         for level in 0..self.levels.len() {
             let order = by_size(&labels, self.levels[level].nrows());
             renumber(&mut labels, &order);
             self.levels[level] = self.levels[level].select(Axis(0), &order);
-            if level > 0 {
+            if level == 0 {
+                sorted = labels.iter().copied().flatten().collect();
+            } else {
                 let mut above: Vec<Option<ClusterId>> = self.parents[level - 1].iter().copied().map(Some).collect();
                 renumber(&mut above, &order);
                 self.parents[level - 1] = above.into_iter().flatten().collect();
@@ -88,6 +83,6 @@ impl Tree {
                 labels.iter_mut().flatten().for_each(|label| *label = parents[*label]);
             }
         }
-        labels
+        sorted
     }
 }

@@ -65,7 +65,8 @@ pub(super) fn assemble(clusterer: Clusterer, tensors: &SafeTensors<'_>) -> Resul
         Clusterer::Density { eps, clusters } => {
             let core = array(tensors, "core")?;
             // No more clusters than core points: their number sizes what is allocated later.
-            let known = clusters.len() == core.nrows() && clusters.iter().all(|&c| c < clusters.len());
+            let known =
+                core.nrows() > 0 && clusters.len() == core.nrows() && clusters.iter().all(|&c| c < clusters.len());
             match known && eps.is_finite() && eps >= 0.0 {
                 true => Ok(Assigner::Density(Density { eps, core, clusters })),
                 false => Err("the core points don't fit together".into()),
