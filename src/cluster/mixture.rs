@@ -4,19 +4,21 @@
 
 use super::gaussians::{Component, log_sum};
 use super::guard::{check_rows, iterated, linfa_params};
-use super::settle::{by_size, renumber};
+use super::settle::out_of_order;
 use super::{Assigner, ClusterError, Clustering, KMeansParams, Mixture};
+use crate::distance::product;
 use crate::progress::Reporter;
 use linfa::ParamGuard;
 use linfa_linalg::cholesky::Cholesky;
 use linfa_linalg::triangular::{SolveTriangular, UPLO};
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
 /// Rows that are summed one after the other. Fixed, so that sums don't depend on the number of threads.
 const STRIPE: usize = 1024;
-/// Stripes whose sums are held at a time.
+/// Stripes whose sums are held at a time, and how many values these may have.
 const WAVE: usize = 16;
+const HELD: usize = 1 << 26;
 /// More features make covariances that neither the rows can tell nor memory holds with ease.
 const MAX_FEATURES: usize = 500;
 /// What is added to each variance, as a share of the features' mean variance, so that no cluster collapses.
@@ -29,7 +31,7 @@ const NEGLIGIBLE: f64 = 1e-12;
 /// For clusters of different size, spread and tilt, and for how sure each assignment is: the confidence is the margin of
 /// the posterior. Each cluster has d (d + 3) / 2 free values, so reduce the features to some tens first, and not for
 /// clusters with fewer rows than that. A round costs O(n k d^2). In f64; a millionth of the mean variance is added to
-/// every variance. Memory: 16 n_clusters n_features^2 numbers of 8 bytes.
+/// every variance. Memory: 4 n_clusters n_features^2 numbers of 8 bytes, and up to 512 MiB.
 ///
 /// ```
 /// use alike::cluster::MixtureParams;
@@ -116,30 +118,28 @@ impl MixtureValidParams {
         let centroids = start.assigner.centers().expect("k-means has centroids");
         let floor = variance(x) * FLOOR;
         let floor = if floor > 0.0 { floor } else { FLOOR };
-        let mut components: Vec<Component> = centroids
-            .outer_iter()
-            .map(|c| Component::new(1.0, c.iter().map(|&v| f64::from(v)).collect(), Array2::eye(n_features)))
-            .collect();
+        let mut components: Vec<Component> =
+            centroids.outer_iter().map(|c| Component::new(1.0, c.mapv(f64::from), Array2::eye(n_features))).collect();
         let labels: Vec<usize> = start.labels.iter().map(|label| label.expect("k-means leaves none out")).collect();
-        components = moments(x, &components, Some(&labels)).components(&components, floor, n_samples)?;
+        components = refit(&components, &moments(x, &components, Some(&labels)).1, floor, n_samples)?;
         let (mut n_iterations, mut converged, mut last) = (0, false, f64::NEG_INFINITY);
         while n_iterations < self.max_iterations && !converged {
             reporter.check()?;
             n_iterations += 1;
-            let moments = moments(x, &components, None);
-            let mean = moments.log_density / n_samples as f64;
-            components = moments.components(&components, floor, n_samples)?;
+            let (log_density, moments) = moments(x, &components, None);
+            let mean = log_density / n_samples as f64;
+            components = refit(&components, &moments, floor, n_samples)?;
             converged = mean - last <= self.tolerance;
             last = mean;
         }
-        let found = mixture(&components);
-        let assigned = found.assign(x);
-        let mut labels: Vec<_> = assigned.iter().map(|assignment| assignment.cluster).collect();
-        let order = by_size(&labels, components.len());
-        renumber(&mut labels, &order);
-        let mixture = found.select(&order);
-        // Of equally probable clusters the lowest number counts, which may be another one now.
-        labels.iter_mut().zip(mixture.assign(x)).for_each(|(label, assignment)| *label = assignment.cluster);
+        let mut mixture = mixture(&components);
+        let assign = |mixture: &Mixture| mixture.assign(x).iter().map(|found| found.cluster).collect::<Vec<_>>();
+        let mut labels = assign(&mixture);
+        while let Some(order) = out_of_order(&labels, mixture.weights.len()) {
+            mixture = mixture.select(&order);
+            // Of equally probable clusters the lowest number counts, which may be another one now.
+            labels = assign(&mixture);
+        }
         Ok(Clustering {
             labels,
             assigner: Assigner::Mixture(mixture),
@@ -160,11 +160,9 @@ fn mixture(components: &[Component]) -> Mixture {
         whitening: Array2::zeros((components.len() * d, d)),
     };
     for (c, component) in components.iter().enumerate() {
-        mixture.means.row_mut(c).iter_mut().zip(&component.mean).for_each(|(to, &mean)| *to = mean as f32);
-        mixture
-            .whitening
-            .slice_axis_mut(Axis(0), (c * d..(c + 1) * d).into())
-            .assign(&component.whitening().mapv(|v| v as f32));
+        mixture.means.row_mut(c).assign(&component.mean.mapv(|v| v as f32));
+        let mut whitening = mixture.whitening.slice_axis_mut(Axis(0), (c * d..(c + 1) * d).into());
+        whitening.assign(&component.whitening.mapv(|v| v as f32));
     }
     mixture
 }
@@ -179,91 +177,97 @@ fn variance(x: ArrayView2<'_, f32>) -> f64 {
     x.axis_iter(Axis(1)).map(of_column).sum::<f64>() / x.ncols().max(1) as f64
 }
 
-/// What the rows say of each component, with moments about its mean as it was.
+/// What the rows say of a component, with moments about its mean as it was.
+#[derive(Clone)]
 struct Moments {
-    log_density: f64,
-    shares: Vec<f64>,
-    /// Sums of differences, n_features a component.
-    firsts: Vec<f64>,
-    /// Sums of their products: lower triangles of n_features x n_features a component.
-    seconds: Vec<f64>,
+    /// The sum of the rows' posteriors, of these times their differences, and of these times the differences' products.
+    share: f64,
+    first: Array1<f64>,
+    second: Array2<f64>,
 }
 
-/// The moments of the rows, by their posteriors or by their labels.
-fn moments(x: ArrayView2<'_, f32>, components: &[Component], labels: Option<&[usize]>) -> Moments {
-    let n_stripes = x.nrows().div_ceil(STRIPE);
-    let mut total = Moments::new(components.len(), x.ncols());
-    for wave in (0..n_stripes).step_by(WAVE) {
-        let stripes: Vec<Moments> = (wave..n_stripes.min(wave + WAVE))
-            .into_par_iter()
-            .map(|stripe| {
-                let mut moments = Moments::new(components.len(), x.ncols());
-                for row in stripe * STRIPE..x.nrows().min((stripe + 1) * STRIPE) {
-                    moments.add(x.row(row), components, labels.map(|labels| labels[row]));
-                }
-                moments
-            })
-            .collect();
-        stripes.iter().for_each(|stripe| total.join(stripe));
-    }
-    total
-}
-
-impl Moments {
-    fn new(k: usize, d: usize) -> Self {
-        Self { log_density: 0.0, shares: vec![0.0; k], firsts: vec![0.0; k * d], seconds: vec![0.0; k * d * d] }
-    }
-
-    fn add(&mut self, row: ArrayView1<'_, f32>, components: &[Component], label: Option<usize>) {
-        let d = row.len();
-        let mut differences = vec![0.0; d];
-        let logs: Vec<f64> = components.iter().map(|c| c.log_density(row, &mut differences).0).collect();
-        let density = log_sum(logs.iter().copied());
-        self.log_density += density;
-        for (c, component) in components.iter().enumerate() {
-            let share = label.map_or_else(|| (logs[c] - density).exp(), |label| f64::from(u8::from(label == c)));
-            if share < NEGLIGIBLE {
-                continue;
-            }
-            component.log_density(row, &mut differences);
-            self.shares[c] += share;
-            self.firsts[c * d..][..d].iter_mut().zip(&differences).for_each(|(sum, v)| *sum += share * v);
-            for (i, &v) in differences.iter().enumerate() {
-                let weighted = share * v;
-                let sums = &mut self.seconds[(c * d + i) * d..][..=i];
-                sums.iter_mut().zip(&differences).for_each(|(sum, other)| *sum += weighted * other);
+/// The sum of the logarithms of the rows' densities, and the moments of each component, by the rows' posteriors or by
+/// their labels.
+fn moments(x: ArrayView2<'_, f32>, components: &[Component], labels: Option<&[usize]>) -> (f64, Vec<Moments>) {
+    let d = x.ncols();
+    let none = Moments { share: 0.0, first: Array1::zeros(d), second: Array2::zeros((d, d)) };
+    let (mut log_density, mut total) = (0.0, vec![none; components.len()]);
+    let stripes: Vec<_> = x.axis_chunks_iter(Axis(0), STRIPE).enumerate().collect();
+    for wave in stripes.chunks((HELD / (components.len() * d * d)).clamp(1, WAVE)) {
+        let of_stripe = |&(stripe, rows): &(usize, ArrayView2<'_, f32>)| {
+            of_stripe(rows, components, labels.map(|labels| &labels[stripe * STRIPE..]))
+        };
+        let found: Vec<_> = wave.par_iter().map(of_stripe).collect();
+        for (density, moments) in found {
+            log_density += density;
+            for (sum, one) in total.iter_mut().zip(moments) {
+                sum.share += one.share;
+                sum.first += &one.first;
+                sum.second += &one.second;
             }
         }
     }
+    (log_density, total)
+}
 
-    fn join(&mut self, other: &Self) {
-        self.log_density += other.log_density;
-        let add = |sums: &mut [f64], others: &[f64]| sums.iter_mut().zip(others).for_each(|(sum, v)| *sum += v);
-        add(&mut self.shares, &other.shares);
-        add(&mut self.firsts, &other.firsts);
-        add(&mut self.seconds, &other.seconds);
+fn of_stripe(rows: ArrayView2<'_, f32>, components: &[Component], labels: Option<&[usize]>) -> (f64, Vec<Moments>) {
+    let mut log_density = 0.0;
+    let mut shares = Array2::zeros((components.len(), rows.nrows()));
+    if let Some(labels) = labels {
+        (0..rows.nrows()).for_each(|row| shares[[labels[row], row]] = 1.0);
+    } else {
+        for (mut logs, component) in shares.outer_iter_mut().zip(components) {
+            let squared = component.squared(rows);
+            logs.iter_mut().zip(squared).for_each(|(log, squared)| *log = component.log_density(squared));
+        }
+        for mut logs in shares.axis_iter_mut(Axis(1)) {
+            let density = log_sum(logs.iter().copied());
+            log_density += density;
+            logs.mapv_inplace(|log| (log - density).exp());
+        }
     }
+    let of_component = |(shares, component): (ArrayView1<'_, f64>, &Component)| {
+        let near: Vec<usize> = (0..shares.len()).filter(|&row| shares[row] >= NEGLIGIBLE).collect();
+        let shares = shares.select(Axis(0), &near).insert_axis(Axis(1));
+        let differences = component.differences(rows.select(Axis(0), &near).view());
+        let weighted = &differences * &shares;
+        let second = product(weighted.t(), differences.view());
+        Moments { share: shares.sum(), first: weighted.sum_axis(Axis(0)), second }
+    };
+    (log_density, shares.outer_iter().zip(components).map(of_component).collect())
+}
 
-    /// The components that fit best; those without rows stay as they were, with no weight to speak of.
-    fn components(&self, old: &[Component], floor: f64, n_samples: usize) -> Result<Vec<Component>, ClusterError> {
-        let d = old[0].mean.len();
-        let component = |(c, old): (usize, &Component)| {
-            let share = self.shares[c];
-            if share < NEGLIGIBLE {
-                return Ok(Component::new(f64::MIN_POSITIVE, old.mean.clone(), old.whitening()));
-            }
-            let shift: Vec<f64> = self.firsts[c * d..][..d].iter().map(|v| v / share).collect();
-            let covariance = Array2::from_shape_fn((d, d), |(i, j)| {
-                let (i, j) = (i.max(j), i.min(j));
-                let own = if i == j { floor } else { 0.0 };
-                self.seconds[(c * d + i) * d + j] / share - shift[i] * shift[j] + own
-            });
-            let whitening = covariance.cholesky().and_then(|l| l.solve_triangular(&Array2::eye(d), UPLO::Lower));
-            let whitening =
-                whitening.map_err(|_| ClusterError::Singular { cluster: c, share: share.round() as usize })?;
-            let mean = old.mean.iter().zip(&shift).map(|(mean, shift)| mean + shift).collect();
-            Ok(Component::new(share / n_samples as f64, mean, whitening))
-        };
-        old.par_iter().enumerate().map(component).collect()
+/// The components that fit best; those without rows stay as they were, with no weight to speak of.
+fn refit(old: &[Component], moments: &[Moments], floor: f64, n_samples: usize) -> Result<Vec<Component>, ClusterError> {
+    let component = |(cluster, (old, Moments { share, first, second })): (usize, (&Component, &Moments))| {
+        if *share < NEGLIGIBLE {
+            return Ok(Component::new(f64::MIN_POSITIVE, old.mean.clone(), old.whitening.clone()));
+        }
+        let shift = first / *share;
+        let covariance = Array2::from_shape_fn(second.dim(), |(i, j)| {
+            let (i, j) = (i.max(j), i.min(j));
+            let own = if i == j { floor } else { 0.0 };
+            second[[i, j]] / share - shift[i] * shift[j] + own
+        });
+        let eye = Array2::eye(shift.len());
+        let whitening = covariance.cholesky().and_then(|l| l.solve_triangular(&eye, UPLO::Lower)).ok();
+        let whitening = whitening
+            .filter(|whitening| whitening.iter().all(|&v| (v as f32).is_finite()))
+            .ok_or(ClusterError::Singular { cluster, share: share.round() as usize })?;
+        Ok(Component::new(share / n_samples as f64, &old.mean + &shift, whitening))
+    };
+    old.par_iter().zip(moments).enumerate().map(component).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn spreads_beyond_f32_are_an_error() {
+        let x = Array2::from_shape_fn((60, 2), |(i, j)| ((i * (7 + j)) % 11) as f32 * 1e-40);
+        let found = MixtureParams::new(2).check().unwrap().fit_rows(x.view(), &Silent);
+        assert!(matches!(found, Err(ClusterError::Singular { .. })), "{found:?}");
     }
 }

@@ -69,6 +69,12 @@ fn a_mixture_is_fitted_as_well() {
         let off = means.outer_iter().map(|m| (&m - &mean).mapv(f32::abs).fold(0.0, |a: f32, b| a.max(*b)));
         assert!(off.fold(f32::INFINITY, f32::min) < 5e-3, "{mean} of {means}");
     }
+    let components = mixture.components();
+    let squared: Vec<Vec<f64>> = components.iter().map(|component| component.squared(x.view())).collect();
+    let logs = |row: usize| components.iter().zip(&squared).map(move |(c, squared)| c.log_density(squared[row]));
+    let mean = (0..x.nrows()).map(|row| gaussians::log_sum(logs(row))).sum::<f64>() / x.nrows() as f64;
+    let theirs = expected["mixture_log_density"].as_f64().unwrap();
+    assert!((mean - theirs).abs() < 1e-4, "{mean} where {theirs} is found");
     let confidences: Vec<f64> = mixture.assign(x.view()).iter().map(|a| a.confidence.unwrap()).collect();
     assert!(confidences.iter().any(|c| *c < 0.9) && confidences.iter().any(|c| *c > 0.999));
 }
