@@ -59,3 +59,28 @@ impl Reporter for Stopped {
         true
     }
 }
+
+/// Counts how often it is asked whether to stop.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Counting(std::sync::atomic::AtomicUsize);
+
+#[cfg(test)]
+impl Counting {
+    pub fn checks(&self) -> usize {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+impl Reporter for Counting {
+    fn begin(&self, _: &'static str, _: Option<u64>) {}
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+    fn detail(&self, _: &str) {}
+    fn warn(&self, _: &str) {}
+    fn interrupted(&self) -> bool {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        false
+    }
+}

@@ -68,7 +68,26 @@ fn heaps_are_found_and_numbered_by_falling_size() {
 /// Rows without structure, rows of few values, which are equally near to several centroids, and some with an offset.
 fn trials() -> Vec<Array2<f32>> {
     let steps = random(300, 2, 4).mapv(|v| (v * 4.0).round());
-    vec![random(500, 6, 3), steps.clone(), steps + 1000.0, random(40, 30, 5) * 0.4]
+    vec![random(500, 6, 3), steps.clone(), steps + 1000.0, random(40, 30, 5) * 0.4, tied()]
+}
+
+/// Heaps at 100, 8 and 0, and two rows as near to the larger of the last two as to the mean of the other and themselves.
+fn tied() -> Array2<f32> {
+    let heaps = [(100.0, 10), (8.0, 10), (0.0, 3), (5.0, 2)];
+    let values = heaps.into_iter().flat_map(|(value, n)| vec![value; n]);
+    Array2::from_shape_vec((25, 1), values.collect()).expect("25 rows")
+}
+
+#[test]
+fn clusters_are_numbered_by_falling_size_where_rows_are_tied() {
+    let start = Init::Given(ndarray::array![[2.0f32], [8.0], [100.0]]);
+    let given = Algorithm::MiniBatch(MiniBatchParams::new(3).init(start));
+    for algorithm in [vec![given], clusterers(3)].concat() {
+        let sizes = fit(&algorithm, &tied()).sizes();
+        // Lloyd's iteration does not look at ties again.
+        let settled = !matches!(algorithm, Algorithm::KMeans(_));
+        assert!(!settled || sizes.is_sorted_by(|a, b| a >= b), "{algorithm:?}: {sizes:?}");
+    }
 }
 
 #[test]
@@ -150,6 +169,10 @@ fn bad_input_is_an_error() {
     for algorithm in clusterers(11) {
         let error = of(&algorithm, &x);
         assert!(matches!(error, ClusterError::TooFewSamples { n_clusters: 11, n_samples: 10 }), "{error}");
+    }
+    for algorithm in clusterers_of_many(1) {
+        let error = of(&algorithm, &Array2::zeros((4, 0)));
+        assert!(matches!(error, ClusterError::NoFeatures), "{algorithm:?}: {error}");
     }
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         x[[7, 1]] = value;

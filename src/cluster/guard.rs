@@ -81,21 +81,19 @@ pub(super) fn iterated(
     not_negative("tolerance", tolerance)
 }
 
-/// Refuses rows without features or that are not finite, and fewer rows than clusters.
+/// Refuses rows that are not finite, rows without features, and fewer rows than clusters.
 pub(super) fn check_rows(x: ArrayView2<'_, f32>, n_clusters: usize) -> Result<(), ClusterError> {
-    if x.ncols() == 0 {
-        return Err(ClusterError::NoFeatures);
-    }
     if let Some(row) = x.outer_iter().position(|r| r.iter().any(|v| !v.is_finite())) {
         return Err(ClusterError::NotFinite { row });
     }
-    enough(x.nrows(), n_clusters)
+    enough(x.dim(), n_clusters)
 }
 
-/// Refuses fewer rows than clusters.
-pub(super) fn enough(n_samples: usize, n_clusters: usize) -> Result<(), ClusterError> {
-    match n_samples < n_clusters.max(1) {
-        true => Err(ClusterError::TooFewSamples { n_clusters, n_samples }),
-        false => Ok(()),
+/// Refuses fewer rows than clusters, and rows without features.
+pub(super) fn enough((n_samples, n_features): (usize, usize), n_clusters: usize) -> Result<(), ClusterError> {
+    match (n_samples < n_clusters.max(1), n_features) {
+        (true, _) => Err(ClusterError::TooFewSamples { n_clusters, n_samples }),
+        (false, 0) => Err(ClusterError::NoFeatures),
+        (false, _) => Ok(()),
     }
 }

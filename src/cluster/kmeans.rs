@@ -37,7 +37,7 @@ pub struct KMeansValidParams {
 }
 
 impl KMeansParams {
-    /// k-means into `n_clusters` clusters, from 1 to the number of rows: greedy k-means++, 10 restarts, at most 300
+    /// k-means into `n_clusters` clusters, from 1 to the number of rows: [`Init::Auto`], 10 restarts, at most 300
     /// iterations, tolerance 1e-4, seed 0.
     pub fn new(n_clusters: usize) -> Self {
         Self(KMeansValidParams {
@@ -52,8 +52,9 @@ impl KMeansParams {
         })
     }
 
-    /// Spherical k-means with the same defaults: rows count by direction alone, and all-zero rows, which have none,
-    /// form a cluster of their own. For pictures whose brightness or amount of ink should not matter.
+    /// Spherical k-means with the same defaults: rows count by direction alone, and rows of zeros (or shorter than f32
+    /// can bring to unit length), which have none, form a cluster of their own. For pictures whose brightness or amount
+    /// of ink should not matter.
     pub fn spherical(n_clusters: usize) -> Self {
         Self(KMeansValidParams { metric: Metric::Cosine, ..Self::new(n_clusters).0 })
     }
@@ -114,7 +115,7 @@ impl KMeansValidParams {
     }
 
     /// Fits sparse rows, without ever making them dense: a round costs O(k) for each of their values. Memory beyond the
-    /// rows: 24 bytes for each value of a centroid.
+    /// rows: 24 bytes for each value of a centroid (of 32 at least), and 50 a row.
     ///
     /// # Errors
     /// As [`fit_rows`](Self::fit_rows).
@@ -138,7 +139,7 @@ linfa_params!(KMeansParams, KMeansValidParams);
 mod tests {
     use super::*;
     use crate::cluster::Centroids;
-    use crate::distance::{dot, squared_euclidean};
+    use crate::distance::{dot, squared_euclidean, squared_norm};
     use crate::progress::Silent;
     use linfa::ParamGuard;
     use ndarray::{Array2, array};
@@ -188,7 +189,7 @@ mod tests {
             _ => rng.random_range(1..=n.min(130)),
         };
         let mut x = random(n, d, seed + 1000);
-        match seed % 9 {
+        match seed % 11 {
             0 => x.mapv_inplace(|v| (v * 3.0).round()), // ties and equal rows
             1 => x.mapv_inplace(|v| v + 1e6),
             2 => x.column_mut(0).fill(7.0),
@@ -200,6 +201,7 @@ mod tests {
             5 => x.mapv_inplace(|v| v * 1e25),  // beyond f32 when squared
             6 => x.mapv_inplace(|v| v * 1e-22), // and below
             7 => x.mapv_inplace(|v| if v < 0.8 { 0.0 } else { v }),
+            8 => x.mapv_inplace(|v| v * 1e-40),
             // Heaps of rows, one after the other, far enough apart for bounds to rule others out.
             _ => (0..n).for_each(|i| {
                 let heap = random(1, d, (i * 20 / n) as u64);
@@ -216,7 +218,7 @@ mod tests {
             let Centroids { metric, centroids, blank } = fitted.assigner.centroids().unwrap();
             for (i, row) in x.outer_iter().enumerate() {
                 let row = row.to_slice().unwrap();
-                if *metric == Metric::Cosine && row.iter().all(|v| *v == 0.0) {
+                if *metric == Metric::Cosine && squared_norm(row).sqrt() < f64::from(f32::MIN_POSITIVE) {
                     assert_eq!(fitted.labels[i], *blank);
                     continue;
                 }

@@ -4,7 +4,7 @@
 
 use super::guard::{at_least_one, enough, linfa_params};
 use super::settle::settle;
-use super::{Centroids, ClusterError, Clustering, Init, KMeansParams, Metric};
+use super::{Centroids, ClusterError, Clustering, Init, KMeansParams, Metric, seeding};
 use crate::collection::{Blocks, HELD};
 use crate::progress::Reporter;
 use linfa::ParamGuard;
@@ -59,8 +59,8 @@ pub struct MiniBatchValidParams {
 linfa_params!(MiniBatchParams, MiniBatchValidParams);
 
 impl MiniBatchParams {
-    /// `n_clusters` clusters, from 1 to the number of rows: batches of 1024 rows, the best of 3 starts by greedy
-    /// k-means++, patience of 10 batches, at most 100 epochs, seed 0.
+    /// `n_clusters` clusters, from 1 to the number of rows: batches of 1024 rows, the best of 3 starts by
+    /// [`Init::Auto`], patience of 10 batches, at most 100 epochs, seed 0.
     pub fn new(n_clusters: usize) -> Self {
         Self(MiniBatchValidParams {
             n_clusters,
@@ -128,8 +128,8 @@ impl MiniBatchValidParams {
         self.fit_blocks(&mut { x }, reporter)
     }
 
-    /// Fits rows that need not be in memory. Beside the labels it holds 16 MiB of rows (more only where three batches
-    /// or three rows a cluster are more) and the centroids. `n_iterations` of the result counts batches; `converged`
+    /// Fits rows that need not be in memory. Beside the labels it holds 16 MiB of rows (more only where two blocks, three
+    /// batches or three rows a cluster are more) and the centroids. `n_iterations` of the result counts batches; `converged`
     /// tells whether progress had ended before the last epoch had.
     ///
     /// # Errors
@@ -137,12 +137,10 @@ impl MiniBatchValidParams {
     /// or an interruption.
     pub fn fit_blocks(&self, rows: &mut dyn Blocks, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
         let (n_samples, n_features) = rows.dim();
-        if n_features == 0 {
-            return Err(ClusterError::NoFeatures);
-        }
-        enough(n_samples, self.n_clusters)?;
+        enough((n_samples, n_features), self.n_clusters)?;
         let sample = (3 * self.batch).max(3 * self.n_clusters);
-        let held = (HELD / n_features).max(sample).div_ceil(rows.block_rows());
+        // At least two blocks: the last one may be short.
+        let held = (HELD / n_features).max(sample).div_ceil(rows.block_rows()).max(2);
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut blocks: Vec<usize> = (0..rows.n_blocks()).collect();
         let mut learner: Option<Learner> = None;
@@ -184,12 +182,8 @@ impl MiniBatchValidParams {
 
     /// The centroids to begin with.
     fn start(&self, sample: &Array2<f32>, reporter: &dyn Reporter) -> Result<Array2<f32>, ClusterError> {
-        if let Init::Given(given) = &self.init {
-            let expected = (self.n_clusters, sample.ncols());
-            if given.dim() != expected {
-                return Err(ClusterError::InitShape { found: given.dim(), expected });
-            }
-            return Ok(given.clone());
+        if let Init::Given(centroids) = &self.init {
+            return seeding::given(centroids, (self.n_clusters, sample.ncols()), Metric::Euclidean);
         }
         let params = KMeansParams::new(self.n_clusters).init(self.init.clone()).n_restarts(self.n_restarts);
         let found = params.max_iterations(1).seed(self.seed).check()?.fit_rows(sample.view(), reporter)?;
@@ -288,5 +282,49 @@ impl Trend {
             self.least = self.least.min(average);
         }
         self.stalled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+    use ndarray::{ShapeBuilder, array};
+
+    fn fit(params: MiniBatchParams, x: &Array2<f32>) -> Result<Clustering, ClusterError> {
+        params.check()?.fit_rows(x.view(), &Silent)
+    }
+
+    #[test]
+    fn a_short_block_alone_is_no_sample() {
+        // More features than 64 rows of them could be held, the last row in a block of its own.
+        let x = Array2::from_shape_fn((65, 1 << 17), |(i, j)| if j == i % 5 { 1.0 } else { 0.0 });
+        for seed in 0..4 {
+            let found = fit(MiniBatchParams::new(5).batch(10).max_epochs(1).seed(seed), &x).unwrap();
+            assert_eq!(found.labels.len(), 65);
+        }
+    }
+
+    #[test]
+    fn starved_centroids_start_anew() {
+        // Heaps of 80, 90, 100 and 110 rows, in turn as long as there are any.
+        let heap = |i: usize| (0..4).filter(|h| i / 4 < 80 + 10 * h).nth(i % 4);
+        let rows: Vec<usize> = (0..440).filter_map(heap).collect();
+        let x = Array2::from_shape_fn((rows.len(), 2), |(i, j)| {
+            let place = if j == 0 { rows[i] % 2 } else { rows[i] / 2 };
+            30.0 * place as f32 + (i * (7 + j) % 13) as f32 / 13.0
+        });
+        let start = Init::Given(array![[0.5f32, 0.5], [30.5, 0.5], [0.5, 30.5], [1e3, 1e3]]);
+        assert_eq!(fit(MiniBatchParams::new(4).batch(30).init(start), &x).unwrap().sizes(), [110, 100, 90, 80]);
+    }
+
+    #[test]
+    fn a_given_start_is_taken_in_any_layout_if_it_is_finite() {
+        let x = Array2::from_shape_fn((40, 2), |(i, j)| (i % 2 * 10 + j) as f32);
+        let start = |values| Init::Given(Array2::from_shape_vec((2, 2).f(), values).unwrap());
+        let found = fit(MiniBatchParams::new(2).init(start(vec![0.0, 9.0, 0.0, 9.0])), &x).unwrap();
+        assert_eq!(found.sizes(), [20, 20]);
+        let found = fit(MiniBatchParams::new(2).init(start(vec![0.0, 9.0, f32::NAN, 9.0])), &x);
+        assert!(matches!(found, Err(ClusterError::InitNotFinite)));
     }
 }

@@ -138,6 +138,9 @@ pub enum ClusterError {
     /// By cosine, starting centroids none of which has a direction.
     #[error("the starting centroids are all zero, which has no direction: give some that aren't, or --init kmeans++")]
     InitBlank,
+    /// Starting centroids that are NaN or infinite.
+    #[error("the starting centroids hold a value that is not finite")]
+    InitNotFinite,
     /// NaN or infinite input.
     #[error("row {row} holds a value that is not finite")]
     NotFinite {

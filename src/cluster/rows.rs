@@ -32,21 +32,22 @@ pub(super) trait Points: Sync {
         if self.metric() == Metric::Euclidean { self.norms()[i] } else { 1.0 }
     }
 
-    /// Whether the row has no direction, which matters by cosine alone.
+    /// Whether the row has no direction, which matters by cosine alone: it is shorter than f32 can bring to unit length.
     fn is_blank(&self, i: usize) -> bool {
-        self.metric() == Metric::Cosine && self.norms()[i] == 0.0
+        self.metric() == Metric::Cosine && self.norms()[i].sqrt() < f64::from(f32::MIN_POSITIVE)
     }
 
     /// The rows that can be centroids: those that have a direction.
-    fn eligible(&self) -> Vec<usize> {
-        (0..self.len()).filter(|&i| !self.is_blank(i)).collect()
+    fn eligible(&self) -> impl Iterator<Item = usize> {
+        (0..self.len()).filter(|&i| !self.is_blank(i))
     }
 
-    /// Refuses values that are not finite, which show in the squared lengths, and fewer rows than clusters.
+    /// Refuses values that are not finite, which show in the squared lengths, rows without features, and fewer rows than
+    /// clusters.
     fn check(&self, n_clusters: usize) -> Result<(), ClusterError> {
         match self.norms().iter().position(|norm| !norm.is_finite()) {
             Some(row) => Err(ClusterError::NotFinite { row }),
-            None => enough(self.len(), n_clusters),
+            None => enough((self.len(), self.n_features()), n_clusters),
         }
     }
 }

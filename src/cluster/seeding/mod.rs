@@ -1,24 +1,28 @@
 //! Where k-means starts.
 
+mod draws;
 mod parallel;
-mod plus_plus;
+pub(super) mod plus_plus;
 mod potential;
 mod products;
 mod sieve;
 #[cfg(test)]
 mod tests;
 
+pub(super) use draws::Draws;
+pub(super) use sieve::Sieve;
+
 use super::guard::at_least_one;
 use super::images::Images;
 use super::rows::{Points, Rows};
 use super::{ClusterError, Metric};
 use crate::progress::Reporter;
-use ndarray::{Array2, ArrayView2, Axis};
+use draws::Dense;
+use ndarray::{Array2, ArrayView2};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// How the starting centroids are found. All but given ones are rows; by cosine their directions.
-/// Rows that are mostly zero start by greedy k-means++ where k-means|| is asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Init {
     /// Greedy k-means++ up to 256 clusters, k-means|| beyond.
@@ -55,12 +59,12 @@ impl Init {
 /// with the same seed. The result has shape (n_clusters, n_features); by cosine its rows are unit vectors, and there
 /// are no more of them than rows that have a direction.
 ///
-/// The draws are those of exact distances, whatever the number of threads. Memory beyond `x`: 20 bytes a row, and for
-/// rows of 256 features and more often another 268 (their images).
+/// The draws are those of exact distances, whatever the number of threads. Memory beyond `x`: 20 bytes a row, 50 by
+/// k-means||, and for rows of 256 features and more often another 268 (their images).
 ///
 /// # Errors
-/// No clusters, more clusters than rows, values that are not finite, a given start of the wrong shape or without any
-/// direction, or an interruption.
+/// No clusters, more clusters than rows, rows without features, values that are not finite, a given start of the wrong
+/// shape or without any direction, or an interruption.
 ///
 /// ```
 /// use alike::cluster::{Init, Metric, seed};
@@ -108,7 +112,7 @@ pub(super) fn generator(seed: u64, restart: usize) -> ChaCha8Rng {
     rng
 }
 
-/// Starting centroids; by cosine unit vectors, and no more than there are rows with a direction.
+/// Starting centroids of dense rows.
 pub(super) fn start(
     rows: &Rows<'_>,
     images: &Images<'_>,
@@ -117,45 +121,54 @@ pub(super) fn start(
     rng: &mut ChaCha8Rng,
     reporter: &dyn Reporter,
 ) -> Result<Array2<f32>, ClusterError> {
-    let eligible = rows.eligible();
-    let k = n_clusters.min(eligible.len());
-    let chosen = match init.resolve(n_clusters) {
-        Init::Given(centroids) => return given(centroids, rows, n_clusters),
-        Init::Random => random(&eligible, k, rng),
-        Init::KMeansParallel => parallel::choose(rows, images, k, rng, reporter)?,
-        Init::Auto | Init::KMeansPlusPlus => plus_plus::choose(rows, images, None, k, rng, reporter)?,
-    };
-    Ok(vectors(rows, &chosen))
+    draw(&Dense { rows, images }, n_clusters, init, rng, reporter)
 }
 
-/// Given centroids, brought to unit length by cosine.
+/// Starting centroids; by cosine unit vectors, and no more than there are rows with a direction.
+pub(super) fn draw(
+    draws: &impl Draws,
+    n_clusters: usize,
+    init: &Init,
+    rng: &mut ChaCha8Rng,
+    reporter: &dyn Reporter,
+) -> Result<Array2<f32>, ClusterError> {
+    let rows = draws.rows();
+    let k = n_clusters.min(rows.eligible().count());
+    let chosen = match init.resolve(n_clusters) {
+        Init::Given(centroids) => return given(centroids, (n_clusters, rows.n_features()), rows.metric()),
+        Init::Random => random(rows, k, rng),
+        Init::KMeansParallel => parallel::choose(draws, k, rng, reporter)?,
+        Init::Auto | Init::KMeansPlusPlus => plus_plus::choose(draws, None, k, rng, reporter)?,
+    };
+    Ok(directed(draws.vectors(&chosen), rows.metric()))
+}
+
+/// Given centroids, which must be of the `expected` shape, brought to unit length by cosine.
 pub(super) fn given(
     centroids: &Array2<f32>,
-    rows: &impl Points,
-    n_clusters: usize,
+    expected: (usize, usize),
+    metric: Metric,
 ) -> Result<Array2<f32>, ClusterError> {
-    let expected = (n_clusters, rows.n_features());
     if centroids.dim() != expected {
         return Err(ClusterError::InitShape { found: centroids.dim(), expected });
     }
-    if rows.metric() == Metric::Cosine && centroids.iter().all(|v| *v == 0.0) {
+    if centroids.iter().any(|v| !v.is_finite()) {
+        return Err(ClusterError::InitNotFinite);
+    }
+    if metric == Metric::Cosine && centroids.iter().all(|v| *v == 0.0) {
         return Err(ClusterError::InitBlank);
     }
-    Ok(directed(centroids.as_standard_layout().into_owned(), rows.metric()))
+    Ok(directed(centroids.as_standard_layout().into_owned(), metric))
 }
 
-/// Different ones of these rows, uniformly.
-pub(super) fn random(eligible: &[usize], n_clusters: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+/// Different rows that have a direction, uniformly.
+fn random(rows: &impl Points, n_clusters: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let eligible: Vec<usize> = rows.eligible().collect();
     rand::seq::index::sample(rng, eligible.len(), n_clusters).into_iter().map(|at| eligible[at]).collect()
 }
 
-/// Rows as centroids.
-fn vectors(rows: &Rows<'_>, chosen: &[usize]) -> Array2<f32> {
-    directed(rows.view().select(Axis(0), chosen), rows.metric())
-}
-
 /// By cosine, vectors brought to unit length, those that have a direction.
-pub(super) fn directed(mut vectors: Array2<f32>, metric: Metric) -> Array2<f32> {
+fn directed(mut vectors: Array2<f32>, metric: Metric) -> Array2<f32> {
     if metric == Metric::Cosine {
         for mut vector in vectors.outer_iter_mut() {
             let norm = vector.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();

@@ -3,14 +3,10 @@
 //! B. Bahmani, B. Moseley, A. Vattani, R. Kumar and S. Vassilvitskii, Scalable k-means++, VLDB 2012.
 
 use super::super::ClusterError;
-use super::super::bounds::Bounds;
-use super::super::images::Images;
-use super::super::rows::{Points, Rows};
-use super::super::search::Search;
-use super::potential::{Potential, between};
-use super::{plus_plus, vectors};
+use super::super::rows::Points;
+use super::potential::Potential;
+use super::{Draws, directed, plus_plus};
 use crate::progress::Reporter;
-use ndarray::Axis;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -23,13 +19,13 @@ const OVERSAMPLING: f64 = 2.0;
 /// `n_clusters` rows, no more than there are with a direction. O(n k d) with blocked products; memory O(n), and the
 /// candidates.
 pub(super) fn choose(
-    rows: &Rows<'_>,
-    images: &Images<'_>,
+    draws: &impl Draws,
     n_clusters: usize,
     rng: &mut ChaCha8Rng,
     reporter: &dyn Reporter,
 ) -> Result<Vec<usize>, ClusterError> {
-    let mut potential = Potential::new(rows, images, None);
+    let rows = draws.rows();
+    let mut potential = Potential::new(draws, None);
     let Some(first) = potential.draw(rng) else { return Ok(vec![]) };
     potential.begin(first);
     let mut candidates = vec![first];
@@ -48,15 +44,13 @@ pub(super) fn choose(
         if drawn.is_empty() {
             continue;
         }
-        let drawn_vectors = vectors(rows, &drawn);
-        let mut bounds = Bounds::new(rows.len());
-        Search::new(rows, images, &drawn_vectors).update(&mut bounds);
+        let labels = draws.nearest(&directed(draws.vectors(&drawn), rows.metric()));
         let squared: Vec<f64> = (0..rows.len())
             .into_par_iter()
-            .map(|i| if rows.is_blank(i) { 0.0 } else { between(rows, i, drawn[bounds.labels[i] as usize]) })
+            .map(|i| if rows.is_blank(i) { 0.0 } else { draws.between(i, drawn[labels[i] as usize]) })
             .collect();
         let base = candidates.len() as u32;
-        let known = potential.squared().par_iter().zip(&squared).zip(&bounds.labels);
+        let known = potential.squared().par_iter().zip(&squared).zip(&labels);
         owners.par_iter_mut().zip(known).for_each(|(owner, ((old, new), label))| {
             if new < old {
                 *owner = base + label;
@@ -70,10 +64,7 @@ pub(super) fn choose(
         return Ok(candidates);
     }
     let mut masses = vec![0.0; candidates.len()];
-    (0..rows.len()).filter(|&i| !rows.is_blank(i)).for_each(|i| masses[owners[i] as usize] += 1.0);
-    let x = rows.view().select(Axis(0), &candidates);
-    let x = x.view();
-    let subset = Rows::new(&x, rows.metric());
-    let chosen = plus_plus::choose(&subset, &Images::identity(&subset), Some(&masses), n_clusters, rng, reporter)?;
+    rows.eligible().for_each(|i| masses[owners[i] as usize] += 1.0);
+    let chosen = draws.choose_among(&candidates, &masses, n_clusters, rng, reporter)?;
     Ok(chosen.into_iter().map(|at| candidates[at]).collect())
 }

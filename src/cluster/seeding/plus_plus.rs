@@ -4,22 +4,21 @@
 //! of their own code.
 
 use super::super::ClusterError;
-use super::super::images::Images;
-use super::super::rows::{Points, Rows};
+use super::super::rows::Points;
+use super::Draws;
 use super::potential::Potential;
 use crate::progress::Reporter;
 use rand_chacha::ChaCha8Rng;
 
 /// Up to `n_clusters` rows, each counting as often as `masses` says. O(n k d log k) if no image helps.
-pub(super) fn choose(
-    rows: &Rows<'_>,
-    images: &Images<'_>,
+pub(in super::super) fn choose(
+    draws: &impl Draws,
     masses: Option<&[f64]>,
     n_clusters: usize,
     rng: &mut ChaCha8Rng,
     reporter: &dyn Reporter,
 ) -> Result<Vec<usize>, ClusterError> {
-    let mut potential = Potential::new(rows, images, masses);
+    let mut potential = Potential::new(draws, masses);
     let mut chosen = Vec::with_capacity(n_clusters);
     if n_clusters > 0
         && let Some(first) = potential.draw(rng)
@@ -33,7 +32,7 @@ pub(super) fn choose(
 
 /// Chooses more rows until there are `n_clusters` of them.
 pub(super) fn go_on(
-    potential: &mut Potential<'_>,
+    potential: &mut Potential<'_, impl Draws>,
     chosen: &mut Vec<usize>,
     n_clusters: usize,
     rng: &mut ChaCha8Rng,
@@ -47,13 +46,14 @@ pub(super) fn go_on(
         if drawn.is_empty() {
             break;
         }
-        let candidates = potential.compare(drawn);
+        let candidates = potential.compare(&drawn);
         chosen.push(potential.choose_best(&candidates));
     }
     // Every row that is left equals one that is chosen.
-    let mut taken = vec![false; potential.rows.len()];
+    let rows = potential.draws.rows();
+    let mut taken = vec![false; rows.len()];
     chosen.iter().for_each(|&row| taken[row] = true);
     let missing = n_clusters - chosen.len();
-    chosen.extend((0..taken.len()).filter(|&i| !taken[i] && !potential.rows.is_blank(i)).take(missing));
+    chosen.extend(rows.eligible().filter(|&i| !taken[i]).take(missing));
     Ok(())
 }

@@ -2,19 +2,16 @@
 //!
 //! Distances are those of f64, and sums run over blocks of fixed size, in order.
 
-use super::super::Metric;
-use super::super::images::Images;
-use super::super::rows::{Points, Rows};
-use super::sieve::Sieve;
-use crate::distance::{BLOCK_ROWS, dot, squared_euclidean};
+use super::super::rows::Points;
+use super::{Draws, Sieve};
+use crate::distance::BLOCK_ROWS;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// The squared distance of every row to the nearest chosen one.
-pub(super) struct Potential<'a> {
-    pub rows: &'a Rows<'a>,
-    images: &'a Images<'a>,
+pub(super) struct Potential<'a, D> {
+    pub draws: &'a D,
     /// How often each row counts; `None`: once.
     masses: Option<&'a [f64]>,
     /// 0 for rows without a direction.
@@ -32,12 +29,12 @@ pub(super) struct Candidates {
     nearer: Vec<u32>,
 }
 
-impl<'a> Potential<'a> {
+impl<'a, D: Draws> Potential<'a, D> {
     /// Nothing is chosen yet: all rows that have a direction are equally far.
-    pub fn new(rows: &'a Rows<'a>, images: &'a Images<'a>, masses: Option<&'a [f64]>) -> Self {
-        let n = rows.len();
-        let mut new = Self { rows, images, masses, squared: vec![0.0; n], sums: vec![0.0; n.div_ceil(BLOCK_ROWS)] };
-        new.update(|i, _| if rows.is_blank(i) { 0.0 } else { 1.0 });
+    pub fn new(draws: &'a D, masses: Option<&'a [f64]>) -> Self {
+        let n = draws.rows().len();
+        let mut new = Self { draws, masses, squared: vec![0.0; n], sums: vec![0.0; n.div_ceil(BLOCK_ROWS)] };
+        new.update(|i, _| if draws.rows().is_blank(i) { 0.0 } else { 1.0 });
         new
     }
 
@@ -88,55 +85,37 @@ impl<'a> Potential<'a> {
 
     /// The first row is chosen.
     pub fn begin(&mut self, first: usize) {
-        let rows = self.rows;
-        self.update(|i, _| between(rows, i, first));
+        let draws = self.draws;
+        self.update(|i, _| draws.between(i, first));
     }
 
     /// Finds to which rows each of up to 32 candidates is nearer than what was chosen before.
-    pub fn compare(&self, candidates: Vec<usize>) -> Candidates {
-        let sieve = Sieve::new(self.rows, self.images, &candidates);
+    pub fn compare(&self, candidates: &[usize]) -> Candidates {
+        let sieve = self.draws.sieve(candidates);
         let n = candidates.len();
         let (mut gains, mut nearer) = (vec![0.0; self.sums.len() * n], vec![0; self.squared.len()]);
         let blocks = gains.par_chunks_exact_mut(n).zip(nearer.par_chunks_mut(BLOCK_ROWS)).enumerate();
         blocks.for_each_init(Vec::new, |products, (block, (gains, nearer))| {
             let first = block * BLOCK_ROWS;
-            sieve.products(first..first + nearer.len(), products);
-            for ((i, nearer), products) in (first..).zip(nearer).zip(products.chunks_exact(n)) {
-                let squared = self.squared[i];
-                let (bound, scale) = sieve.bound(i, squared);
-                for (t, &product) in products.iter().enumerate() {
-                    if sieve.is_farther(t, product, scale, bound) {
-                        continue;
-                    }
-                    let between = between(self.rows, i, candidates[t]);
-                    if between < squared {
-                        *nearer |= 1 << t;
-                        gains[t] += (squared - between) * self.masses.map_or(1.0, |masses| masses[i]);
-                    }
+            let rows = first..first + nearer.len();
+            sieve.each(rows.clone(), &self.squared[rows], products, |i, t| {
+                let (squared, between) = (self.squared[i], self.draws.between(i, candidates[t]));
+                if between < squared {
+                    nearer[i - first] |= 1 << t;
+                    gains[t] += (squared - between) * self.masses.map_or(1.0, |masses| masses[i]);
                 }
-            }
+            });
         });
         let gains = (0..n).map(|t| gains.iter().skip(t).step_by(n).sum()).collect();
-        Candidates { rows: candidates, gains, nearer }
+        Candidates { rows: candidates.to_vec(), gains, nearer }
     }
 
     /// The candidate that lowers the potential most is chosen, the first of equals.
     pub fn choose_best(&mut self, candidates: &Candidates) -> usize {
         let Candidates { rows: drawn, gains, nearer } = candidates;
         let best = (1..gains.len()).fold(0, |best, t| if gains[t] > gains[best] { t } else { best });
-        let (rows, chosen) = (self.rows, drawn[best]);
-        self.update(|i, squared| if nearer[i] >> best & 1 == 1 { between(rows, i, chosen) } else { squared });
+        let (draws, chosen) = (self.draws, drawn[best]);
+        self.update(|i, squared| if nearer[i] >> best & 1 == 1 { draws.between(i, chosen) } else { squared });
         chosen
-    }
-}
-
-/// Squared distance between rows; by cosine twice 1 - cos, and 0 from rows without a direction.
-pub(super) fn between(rows: &Rows<'_>, i: usize, j: usize) -> f64 {
-    if i == j || rows.is_blank(i) {
-        return 0.0;
-    }
-    match rows.metric() {
-        Metric::Euclidean => squared_euclidean(rows.row(i), rows.row(j)),
-        Metric::Cosine => (2.0 - 2.0 * dot(rows.row(i), rows.row(j)) * rows.weight(i) * rows.weight(j)).max(0.0),
     }
 }

@@ -16,7 +16,14 @@ const UNIT: f64 = 5e-7;
 const LEAST: f64 = f32::from_bits(1) as f64;
 
 /// Candidates, ready to be compared with rows.
-pub(super) struct Sieve<'a> {
+pub(in super::super) trait Sieve: Sync {
+    /// Calls `near` for each of `rows` and each candidate, by its place, that may be nearer to it than `squared` says,
+    /// the squared distance of each of the rows.
+    fn each(&self, rows: Range<usize>, squared: &[f64], products: &mut Vec<f32>, near: impl FnMut(usize, usize));
+}
+
+/// The images of candidates.
+pub(super) struct OfImages<'a> {
     images: &'a Images<'a>,
     /// Images of the candidates, shape (n_candidates, width).
     values: Vec<f32>,
@@ -29,7 +36,7 @@ pub(super) struct Sieve<'a> {
     slack: f64,
 }
 
-impl<'a> Sieve<'a> {
+impl<'a> OfImages<'a> {
     pub fn new(rows: &'a Rows<'a>, images: &'a Images<'a>, candidates: &[usize]) -> Self {
         let values = candidates.iter().flat_map(|&row| {
             let (values, scale) = images.row(row);
@@ -47,7 +54,7 @@ impl<'a> Sieve<'a> {
     }
 
     /// The products of images, shape (n_rows, n_candidates), not scaled by what the rows' values must be.
-    pub fn products(&self, rows: Range<usize>, products: &mut Vec<f32>) {
+    fn products(&self, rows: Range<usize>, products: &mut Vec<f32>) {
         products.resize(rows.len() * self.halves.len(), 0.0);
         let rows: Vec<&[f32]> = rows.map(|i| self.images.row(i).0).collect();
         let (vectors, n_features) = (&self.values[..], self.images.width());
@@ -56,7 +63,7 @@ impl<'a> Sieve<'a> {
 
     /// What the product with a candidate at such a squared distance of row `i`, or nearer, is at least, less half the
     /// candidate's squared length; and what products with the row must be multiplied by.
-    pub fn bound(&self, i: usize, squared: f64) -> (f64, f64) {
+    fn bound(&self, i: usize, squared: f64) -> (f64, f64) {
         let (length, scale) = (self.images.length(i), f64::from(self.images.row(i).1));
         let reach = squared.sqrt() + self.images.error(i) + self.error;
         let n_terms = (self.images.width() + 4) as f64;
@@ -67,7 +74,18 @@ impl<'a> Sieve<'a> {
     }
 
     /// Whether candidate `t` is certainly farther than what the bound was for.
-    pub fn is_farther(&self, t: usize, product: f32, scale: f64, bound: f64) -> bool {
+    fn is_farther(&self, t: usize, product: f32, scale: f64, bound: f64) -> bool {
         product.is_finite() && f64::from(product) * scale - self.halves[t] < bound
+    }
+}
+
+impl Sieve for OfImages<'_> {
+    fn each(&self, rows: Range<usize>, squared: &[f64], products: &mut Vec<f32>, mut near: impl FnMut(usize, usize)) {
+        self.products(rows.clone(), products);
+        for ((i, &squared), products) in rows.zip(squared).zip(products.chunks_exact(self.halves.len())) {
+            let (bound, scale) = self.bound(i, squared);
+            let is_near = |&t: &usize| !self.is_farther(t, products[t], scale, bound);
+            (0..products.len()).filter(is_near).for_each(|t| near(i, t));
+        }
     }
 }

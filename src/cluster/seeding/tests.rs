@@ -1,6 +1,6 @@
 //! Draws against a plain loop and against chances worked by hand; every start on what goes wrong.
 
-use super::potential::{Potential, between};
+use super::potential::Potential;
 use super::*;
 use crate::cluster::{KMeansParams, Metric::*};
 use crate::progress::{Silent, Stopped};
@@ -25,7 +25,8 @@ fn started(x: &Array2<f32>, metric: Metric, k: usize, init: &Init) -> Array2<f32
 }
 
 /// Greedy k-means++ in plain loops over all rows.
-fn plain(rows: &Rows<'_>, k: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+fn plain(draws: &impl Draws, k: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let rows = draws.rows();
     let draw = |squared: &[f64], rng: &mut ChaCha8Rng| {
         let mut left = rng.random::<f64>() * squared.iter().sum::<f64>();
         let drawn = squared.iter().position(|&s| {
@@ -36,11 +37,11 @@ fn plain(rows: &Rows<'_>, k: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     };
     let equal: Vec<f64> = (0..rows.len()).map(|i| if rows.is_blank(i) { 0.0 } else { 1.0 }).collect();
     let mut chosen = vec![draw(&equal, rng)];
-    let mut nearest: Vec<f64> = (0..rows.len()).map(|i| between(rows, i, chosen[0])).collect();
+    let mut nearest: Vec<f64> = (0..rows.len()).map(|i| draws.between(i, chosen[0])).collect();
     while chosen.len() < k {
         let drawn: Vec<usize> = (0..2 + (k as f64).ln() as usize).map(|_| draw(&nearest, rng)).collect();
         let joined = drawn.into_iter().map(|c| {
-            let joined: Vec<f64> = nearest.iter().enumerate().map(|(i, &s)| s.min(between(rows, i, c))).collect();
+            let joined: Vec<f64> = nearest.iter().enumerate().map(|(i, &s)| s.min(draws.between(i, c))).collect();
             (joined.iter().sum::<f64>(), joined, c)
         });
         let best = joined.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
@@ -68,8 +69,9 @@ fn draws_are_those_of_a_plain_loop() {
             let rows = Rows::new(&x, metric);
             let images = Images::new(&rows, &Silent).unwrap();
             assert_eq!(images.are_rows(), *name != "images");
-            let expected = plain(&rows, 40, &mut generator(8, 0));
-            let ours = plus_plus::choose(&rows, &images, None, 40, &mut generator(8, 0), &Silent).unwrap();
+            let dense = Dense { rows: &rows, images: &images };
+            let expected = plain(&dense, 40, &mut generator(8, 0));
+            let ours = plus_plus::choose(&dense, None, 40, &mut generator(8, 0), &Silent).unwrap();
             assert_eq!(ours, expected, "{name}, {metric:?}");
         }
     }
@@ -91,12 +93,12 @@ fn chances_are_those_worked_by_hand() {
     // both trials draw it; after 1 likewise row 0, drawn with 1/5. After 3 both leave 1, and the first trial decides.
     let x = array![[0.0f32], [1.0], [3.0]];
     let x = x.view();
-    let rows = Rows::new(&x, Euclidean);
-    let images = Images::identity(&rows);
+    let rows = &Rows::new(&x, Euclidean);
+    let dense = Dense { rows, images: &Images::identity(rows) };
     let pairs = [(0, 1, 0.01), (0, 2, 0.99), (1, 0, 0.04), (1, 2, 0.96), (2, 0, 9.0 / 13.0), (2, 1, 4.0 / 13.0)];
     let mut counts = [0; 6];
     for stream in 0..6000 {
-        let chosen = plus_plus::choose(&rows, &images, None, 2, &mut generator(1, stream), &Silent).unwrap();
+        let chosen = plus_plus::choose(&dense, None, 2, &mut generator(1, stream), &Silent).unwrap();
         counts[pairs.iter().position(|&(a, b, _)| chosen == [a, b]).unwrap()] += 1;
     }
     // 99.9 % of such statistics of five degrees of freedom are below 20.5.
@@ -108,11 +110,12 @@ fn chances_are_those_worked_by_hand() {
 fn rows_are_drawn_by_mass() {
     let x = array![[0.0f32], [1.0], [2.0], [4.0]];
     let x = x.view();
-    let rows = Rows::new(&x, Euclidean);
-    let (images, masses) = (Images::identity(&rows), [5.0, 2.0, 1.0, 0.5]);
-    let mut potential = Potential::new(&rows, &images, Some(&masses));
+    let rows = &Rows::new(&x, Euclidean);
+    let dense = Dense { rows, images: &Images::identity(rows) };
+    let masses = [5.0, 2.0, 1.0, 0.5];
+    let mut potential = Potential::new(&dense, Some(&masses));
     let mut rng = generator(2, 0);
-    let mut count = |potential: &Potential<'_>| {
+    let mut count = |potential: &Potential<'_, Dense<'_>>| {
         let mut counts = [0; 4];
         (0..4000).for_each(|_| counts[potential.draw(&mut rng).unwrap()] += 1);
         counts
@@ -212,6 +215,8 @@ fn bad_requests_are_errors() {
     assert!(matches!(seed(&x, 3, Init::Auto), Err(ClusterError::TooFewSamples { .. })));
     assert!(matches!(seed(&array![[f32::NAN]], 1, Init::Random), Err(ClusterError::NotFinite { row: 0 })));
     assert!(matches!(seed(&x, 2, Init::Given(x.t().to_owned())), Err(ClusterError::InitShape { .. })));
+    assert!(matches!(seed(&x, 2, Init::Given(array![[0.0], [f32::NAN]])), Err(ClusterError::InitNotFinite)));
+    assert!(matches!(seed(&Array2::zeros((3, 0)), 2, Init::Auto), Err(ClusterError::NoFeatures)));
     let blank = KMeansParams::spherical(2).init(Init::Given(Array2::zeros((2, 1)))).check().unwrap();
     assert!(matches!(blank.fit_rows(x.view(), &Silent), Err(ClusterError::InitBlank)));
 }

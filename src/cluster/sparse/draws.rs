@@ -1,93 +1,117 @@
-//! Where k-means on sparse rows starts.
+//! Sparse rows as k-means++ and k-means|| meet them.
 
-use super::rows::Rows;
+use super::rows::{Centroids, Rows};
+use super::search::Search;
+use crate::cluster::bounds::Bounds;
 use crate::cluster::rows::Points;
-use crate::cluster::{ClusterError, Init, seeding};
+use crate::cluster::seeding::{Draws, Sieve, plus_plus};
+use crate::cluster::{ClusterError, Metric};
+use crate::collection::{Csr, sparse_row};
 use crate::distance::sparse::Panels;
+use crate::progress::Reporter;
 use ndarray::Array2;
-use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
+use std::ops::Range;
 
-/// Rows that a task takes at a time.
-const BLOCK: usize = 512;
+impl Draws for Rows<'_> {
+    type Rows = Self;
 
-/// Starting centroids, as [`seeding::start`] finds them; a blank row if no row has a direction.
-pub(super) fn start(
-    rows: &Rows<'_>,
-    n_clusters: usize,
-    init: &Init,
-    rng: &mut ChaCha8Rng,
-) -> Result<Array2<f32>, ClusterError> {
-    let eligible = rows.eligible();
-    let k = n_clusters.min(eligible.len());
-    let chosen = match init {
-        Init::Given(centroids) => return seeding::given(centroids, rows, n_clusters),
-        _ if eligible.is_empty() => vec![0],
-        Init::Random => seeding::random(&eligible, k, rng),
-        Init::Auto | Init::KMeansPlusPlus | Init::KMeansParallel => plus_plus(rows, k, rng),
-    };
-    let mut vectors = Array2::zeros((chosen.len(), rows.n_features()));
-    for (mut vector, &i) in vectors.outer_iter_mut().zip(&chosen) {
-        rows.dense(i, vector.as_slice_mut().expect("in standard layout"));
+    fn rows(&self) -> &Self {
+        self
     }
-    Ok(seeding::directed(vectors, rows.metric()))
-}
 
-/// Greedy k-means++, with the draws that dense rows would get; some row must have a direction.
-fn plus_plus(rows: &Rows<'_>, n_clusters: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-    let n = rows.len();
-    let trials = 2 + (n_clusters as f64).ln() as usize;
-    let equal: Vec<f64> = (0..n).map(|i| if rows.is_blank(i) { 0.0 } else { 1.0 }).collect();
-    let mut chosen = Vec::from_iter(draw(&equal, rng));
-    let mut nearest = to_candidates(rows, &chosen, &vec![f64::INFINITY; n]).swap_remove(0);
-    while chosen.len() < n_clusters {
-        let drawn: Vec<usize> = (0..trials).map_while(|_| draw(&nearest, rng)).collect();
-        if drawn.is_empty() {
-            break;
+    fn between(&self, i: usize, j: usize) -> f64 {
+        if i == j || self.is_blank(i) {
+            return 0.0;
         }
-        let best = to_candidates(rows, &drawn, &nearest)
-            .into_iter()
-            .zip(drawn)
-            .map(|(to, row)| (to.iter().sum::<f64>(), to, row))
-            .min_by(|a, b| a.0.total_cmp(&b.0))
-            .expect("at least two trials");
-        nearest = best.1;
-        chosen.push(best.2);
+        let pairs = pairs(sparse_row(self.x, i), sparse_row(self.x, j));
+        match self.metric {
+            Metric::Euclidean => pairs.map(|(a, b)| (a - b) * (a - b)).sum(),
+            Metric::Cosine => {
+                let product: f64 = pairs.map(|(a, b)| a * b).sum();
+                (2.0 - 2.0 * product * self.weight(i) * self.weight(j)).max(0.0)
+            }
+        }
     }
-    // Every row that is left equals one that is chosen.
-    let mut taken = vec![false; n];
-    chosen.iter().for_each(|&row| taken[row] = true);
-    let missing = n_clusters - chosen.len();
-    chosen.extend((0..n).filter(|&i| !taken[i] && !rows.is_blank(i)).take(missing));
-    chosen
+
+    fn sieve(&self, candidates: &[usize]) -> impl Sieve {
+        let known = candidates.iter().map(|&c| (self.weight(c), self.length(c), self.squared_length(c))).collect();
+        Products { rows: self, panels: Panels::of_rows(self.x, candidates.iter().copied()), known }
+    }
+
+    fn vectors(&self, chosen: &[usize]) -> Array2<f32> {
+        let mut vectors = Array2::zeros((chosen.len(), self.x.cols()));
+        for (mut vector, &i) in vectors.outer_iter_mut().zip(chosen) {
+            let (columns, values) = sparse_row(self.x, i);
+            columns.iter().zip(values).for_each(|(&j, &v)| vector[j as usize] = v);
+        }
+        vectors
+    }
+
+    fn nearest(&self, vectors: &Array2<f32>) -> Vec<u32> {
+        let mut bounds = Bounds::new(self.len());
+        Search::new(self, &Centroids::new(vectors, self.metric)).update(&mut bounds);
+        bounds.labels
+    }
+
+    fn choose_among(
+        &self,
+        some: &[usize],
+        masses: &[f64],
+        n_clusters: usize,
+        rng: &mut ChaCha8Rng,
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<usize>, ClusterError> {
+        let mut x = Csr::empty(sprs::CompressedStorage::CSR, self.x.cols());
+        for &i in some {
+            let (columns, values) = sparse_row(self.x, i);
+            x = x.append_outer_csvec(sprs::CsVecViewI::new(self.x.cols(), columns, values));
+        }
+        plus_plus::choose(&Rows::new(&x, self.metric), Some(masses), n_clusters, rng, reporter)
+    }
 }
 
-/// A row, with a chance in proportion to its weight; `None` if all weights are 0.
-fn draw(weights: &[f64], rng: &mut ChaCha8Rng) -> Option<usize> {
-    let last = weights.iter().rposition(|&w| w > 0.0)?;
-    let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
-    let drawn = weights.iter().position(|&w| {
-        left -= w;
-        w > 0.0 && left < 0.0
-    });
-    // What rounding leaves over goes to the last.
-    Some(drawn.unwrap_or(last))
+/// The values of two sparse rows, column by column, 0 where one has none.
+fn pairs<'a>(a: (&'a [u32], &'a [f32]), b: (&'a [u32], &'a [f32])) -> impl Iterator<Item = (f64, f64)> + 'a {
+    let mut at = [0, 0];
+    std::iter::from_fn(move || {
+        let column = a.0.get(at[0]).into_iter().chain(b.0.get(at[1])).min()?;
+        let value = |(columns, values): (&[u32], &[f32]), at: &mut usize| {
+            let found = columns.get(*at) == Some(column);
+            *at += usize::from(found);
+            if found { f64::from(values[*at - 1]) } else { 0.0 }
+        };
+        Some((value(a, &mut at[0]), value(b, &mut at[1])))
+    })
 }
 
-/// For each candidate the squared distance of every row to the nearest chosen one if the candidate joins them.
-fn to_candidates(rows: &Rows<'_>, candidates: &[usize], nearest: &[f64]) -> Vec<Vec<f64>> {
-    let panels = Panels::of_rows(rows.x, candidates.iter().copied());
-    let width = panels.width();
-    let numbers: Vec<usize> = (0..rows.len()).collect();
-    let mut products = vec![0.0; numbers.len() * width];
-    let blocks = products.par_chunks_mut(BLOCK * width).zip(numbers.par_chunks(BLOCK));
-    blocks.for_each(|(products, numbers)| panels.products(rows.x, numbers, products));
-    let squared = |i: usize, t: usize, c: usize| {
-        let inner = f64::from(products[i * width + t]) * rows.weight(i) * rows.weight(c);
-        let both = rows.squared_length(i) + rows.squared_length(c);
-        if i == c || rows.weight(i) == 0.0 { 0.0 } else { (both - 2.0 * inner).max(0.0) }
-    };
-    let to = |(t, &c): (usize, &usize)| (0..rows.len()).map(|i| squared(i, t, c).min(nearest[i])).collect();
-    candidates.iter().enumerate().map(to).collect()
+/// Candidates, compared with rows in f32.
+struct Products<'a> {
+    rows: &'a Rows<'a>,
+    panels: Panels,
+    /// Weight, length and squared length (by cosine 1) of each.
+    known: Vec<(f64, f64, f64)>,
+}
+
+impl Sieve for Products<'_> {
+    fn each(&self, rows: Range<usize>, squared: &[f64], products: &mut Vec<f32>, mut near: impl FnMut(usize, usize)) {
+        let numbers: Vec<usize> = rows.collect();
+        products.resize(numbers.len() * self.panels.width(), 0.0);
+        self.panels.products(self.rows.x, &numbers, products);
+        // Of f64: of this comparison, and of the distance that it stands for.
+        let rounding = 4.0 * (self.rows.x.cols() + 8) as f64 * f64::EPSILON;
+        for ((&i, &squared), products) in numbers.iter().zip(squared).zip(products.chunks_exact(self.panels.width())) {
+            let (n_values, length) = (sparse_row(self.rows.x, i).0.len(), self.rows.length(i));
+            let (weight, own) = (self.rows.weight(i), self.rows.squared_length(i));
+            let is_near = |(&(of_other, other_length, other), &product): (&(f64, f64, f64), &f32)| {
+                let most =
+                    weight * of_other * (f64::from(product) + self.panels.rounding(n_values, length, other_length));
+                // Beyond f32 anything may be true.
+                !product.is_finite() || (own + other) * (1.0 - rounding) - 2.0 * most <= squared
+            };
+            for (t, _) in self.known.iter().zip(products).enumerate().filter(|(_, of)| is_near(*of)) {
+                near(i, t);
+            }
+        }
+    }
 }

@@ -1,17 +1,18 @@
 //! k-means and spherical k-means on rows that are mostly zero, which are never made dense: the contract of
 //! [`lloyd`](super::lloyd), at a price in proportion to the values that there are.
 //!
-//! Labels are those of a plain f64 loop over a row's values and the centroids, ties going to the lowest cluster.
+//! Labels are those of a plain f64 loop over a row's values and the centroids, to the rounding of f64; ties go to the
+//! lowest cluster.
 
+mod draws;
 mod rows;
 mod search;
-mod seeding;
 
 use super::bounds::{Bounds, Found};
 use super::lloyd::{self, Compare};
 use super::rows::Points;
 use super::summary::{FitSeconds, timed};
-use super::{Assignment, ClusterError, Clustering, KMeansValidParams, Strategy};
+use super::{Assignment, ClusterError, Clustering, KMeansValidParams, Strategy, seeding};
 use crate::collection::Csr;
 use crate::progress::Reporter;
 use ndarray::Array2;
@@ -23,8 +24,10 @@ use search::Search;
 pub(super) fn fit(x: &Csr, settings: &KMeansValidParams, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
     let rows = Rows::new(x, settings.metric);
     rows.check(settings.n_clusters)?;
-    let start = |rng: &mut ChaCha8Rng| seeding::start(&rows, settings.n_clusters, &settings.init, rng);
-    lloyd::best(&rows, settings, x.nnz(), FitSeconds::default(), start, |_| Sparse(&rows), reporter)
+    let start = |rng: &mut ChaCha8Rng| seeding::draw(&rows, settings.n_clusters, &settings.init, rng, reporter);
+    // Each restart has dense centroids, which may be more than the rows.
+    let n_values = x.nnz().max(settings.n_clusters * x.cols());
+    lloyd::best(&rows, settings, n_values, FitSeconds::default(), start, |_| Sparse(&rows), reporter)
 }
 
 /// As [`assign`](super::Centroids::assign) of dense rows.

@@ -23,13 +23,6 @@ impl<'a> Rows<'a> {
         self.norms[i].sqrt()
     }
 
-    /// The row as a vector.
-    pub fn dense(&self, i: usize, out: &mut [f32]) {
-        out.fill(0.0);
-        let (columns, values) = sparse_row(self.x, i);
-        columns.iter().zip(values).for_each(|(&j, &v)| out[j as usize] = v);
-    }
-
     /// Product with a vector, weighted.
     fn product(&self, i: usize, vector: &[f32]) -> f64 {
         let (columns, values) = sparse_row(self.x, i);

@@ -1,9 +1,10 @@
 //! Sparse rows against dense ones and plain loops.
 
 use super::*;
+use crate::cluster::seeding::{Draws, Sieve, plus_plus};
 use crate::cluster::{Centroids, Init, KMeansParams, Metric};
 use crate::collection::sparse_row;
-use crate::progress::Silent;
+use crate::progress::{Counting, Silent};
 use linfa::ParamGuard;
 use rand::{Rng, SeedableRng};
 
@@ -57,7 +58,8 @@ fn every_label_is_the_nearest_centroids() {
                 let Centroids { metric, centroids, blank } = fitted.assigner.centroids().unwrap();
                 for (i, label) in fitted.labels.iter().enumerate() {
                     let label = label.unwrap();
-                    if *metric == Metric::Cosine && sparse_row(&x, i).1.is_empty() {
+                    let squared: f64 = sparse_row(&x, i).1.iter().map(|&v| f64::from(v).powi(2)).sum();
+                    if *metric == Metric::Cosine && squared.sqrt() < f64::from(f32::MIN_POSITIVE) {
                         assert_eq!(Some(label), *blank);
                         continue;
                     }
@@ -70,6 +72,79 @@ fn every_label_is_the_nearest_centroids() {
                 }
             }
         }
+    }
+}
+
+/// The squared distance of two vectors; by cosine twice 1 - cos.
+fn squared(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
+    match metric {
+        Metric::Euclidean => crate::distance::squared_euclidean(a, b),
+        Metric::Cosine => {
+            let length = |v| crate::distance::squared_norm(v).sqrt();
+            (2.0 - 2.0 * crate::distance::dot(a, b) / (length(a) * length(b))).max(0.0)
+        }
+    }
+}
+
+#[test]
+fn distances_between_rows_are_those_of_dense_ones_and_no_near_candidate_is_passed_over() {
+    for (seed, metric) in (0..32).flat_map(|seed| [(seed, Metric::Euclidean), (seed, Metric::Cosine)]) {
+        let (x, _) = problem(seed);
+        let (rows, dense) = (Rows::new(&x, metric), x.to_dense());
+        let row = |i| dense.row(i).to_slice().unwrap();
+        let candidates: Vec<usize> = rows.eligible().step_by(7).take(9).collect();
+        for i in rows.eligible() {
+            for &c in &candidates {
+                let (found, expected) = (rows.between(i, c), squared(metric, row(i), row(c)));
+                assert!((found - expected).abs() <= 1e-12 * (expected + 1.0), "{seed}: {found} {expected}");
+                assert!(metric == Metric::Cosine || (found == 0.0) == (row(i) == row(c)), "{seed}: {i} and {c}");
+            }
+        }
+        if candidates.is_empty() {
+            continue;
+        }
+        // Of distances just above those to a candidate that one must be found, of those far below none.
+        for (share, all) in [(1.0 + 1e-9, true), (0.5, false)] {
+            let (mut found, mut n_near) = (0, 0);
+            for (t, &c) in candidates.iter().enumerate() {
+                let limits: Vec<f64> = (0..rows.len()).map(|i| share * rows.between(i, c)).collect();
+                n_near += limits.iter().filter(|limit| **limit > 0.0).count();
+                let near = |i: usize, other| found += usize::from(other == t && limits[i] > 0.0);
+                rows.sieve(&candidates).each(0..rows.len(), &limits, &mut Vec::new(), near);
+            }
+            let fits_f32 = !matches!(seed % 8, 3..=5);
+            assert!(
+                if all { found == n_near } else { !fits_f32 || 10 * found <= n_near },
+                "{seed}: {found} of {n_near}"
+            );
+        }
+    }
+}
+
+#[test]
+fn starts_are_as_good_as_those_of_dense_rows_and_can_be_stopped() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let x = Array2::from_shape_fn((600, 80), |(i, j)| {
+        if j % 30 == i % 30 || rng.random::<f32>() < 0.05 { rng.random_range(0.5..1.0f32) } else { 0.0 }
+    });
+    let sparse = Csr::csr_from_dense(x.view(), 0.0);
+    for metric in [Metric::Euclidean, Metric::Cosine] {
+        let rows = Rows::new(&sparse, metric);
+        let potential = |start: Array2<f32>| -> f64 {
+            let start = Centroids { metric, centroids: start, blank: None };
+            let of = |distance: f64| if metric == Metric::Euclidean { distance * distance } else { distance };
+            start.assign(x.view()).iter().map(|found| of(found.distance)).sum()
+        };
+        for init in [Init::KMeansPlusPlus, Init::KMeansParallel] {
+            let mean = |start: &dyn Fn(u64) -> Array2<f32>| (0..20).map(|seed| potential(start(seed))).sum::<f64>();
+            let dense = mean(&|seed| crate::cluster::seed(x.view(), metric, 30, &init, seed, &Silent).unwrap());
+            let ours =
+                mean(&|seed| seeding::draw(&rows, 30, &init, &mut seeding::generator(seed, 0), &Silent).unwrap());
+            assert!((ours - dense).abs() < 0.02 * dense, "{init:?}, {metric:?}: {ours} {dense}");
+        }
+        let asked = Counting::default();
+        plus_plus::choose(&rows, None, 30, &mut rng, &asked).unwrap();
+        assert!(asked.checks() >= 29, "asked {} times for 30 rows", asked.checks());
     }
 }
 
