@@ -5,6 +5,7 @@
 use super::guard::{check_rows, iterated, linfa_params};
 use super::settle::settle;
 use super::{ClusterError, Clustering, Init, KMeansParams};
+use crate::distance::squared_euclidean;
 use crate::progress::Reporter;
 use linfa::ParamGuard;
 use ndarray::{Array2, ArrayView2, Axis, CowArray};
@@ -114,6 +115,8 @@ impl BisectingValidParams {
     /// More clusters than rows, values that are not finite, or an interruption.
     pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
         check_rows(x, self.n_clusters)?;
+        let x = x.as_standard_layout();
+        let x = x.view();
         let (mut n_iterations, mut converged) = (0, true);
         let mut split = |rows: &[usize], n: usize| -> Result<Vec<Part>, ClusterError> {
             let values = match rows.len() == x.nrows() {
@@ -121,7 +124,8 @@ impl BisectingValidParams {
                 false => CowArray::from(x.select(Axis(0), rows)),
             };
             let seed = self.seed.wrapping_add(n_iterations as u64);
-            let params = KMeansParams::new(n).init(Init::KMeansPlusPlus).n_restarts(self.n_restarts).seed(seed);
+            let n_restarts = if n == 1 { 1 } else { self.n_restarts };
+            let params = KMeansParams::new(n).init(Init::KMeansPlusPlus).n_restarts(n_restarts).seed(seed);
             let params = params.max_iterations(self.max_iterations).tolerance(self.tolerance);
             let found = params.check()?.fit_rows(values.view(), reporter)?;
             n_iterations += found.n_iterations;
@@ -162,8 +166,7 @@ fn parts(rows: &[usize], found: &Clustering, values: ArrayView2<'_, f32>) -> Vec
         let Some(cluster) = found.labels[at] else { continue };
         let part = &mut parts[cluster];
         part.rows.push(row);
-        let differences = values.row(at).into_iter().zip(&part.centroid).map(|(x, c)| f64::from(x - c).powi(2));
-        part.inertia += differences.sum::<f64>();
+        part.inertia += squared_euclidean(values.row(at).to_slice().expect("rows are contiguous"), &part.centroid);
     }
     parts
 }

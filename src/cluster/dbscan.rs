@@ -7,7 +7,7 @@ use super::guard::{at_least_one, check_rows, linfa_params, not_negative};
 use super::settle::{by_size, renumber};
 use super::within::Within;
 use super::{Assigner, ClusterError, Clustering, Density};
-use crate::progress::Reporter;
+use crate::progress::{Interrupted, Reporter};
 use ndarray::{ArrayView2, Axis};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -16,14 +16,17 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Rows whose distances the radius is found from.
 const SAMPLE: usize = 1000;
-/// Most products of all rows with all: some ten minutes on two cores.
+/// Most products of all rows with all: some ten minutes on two cores. What else a pair of rows costs is that of so many
+/// features.
 const MAX_PRODUCTS: f64 = 2e13;
+const PAIR: usize = 50;
 
 /// Parameters of DBSCAN, not checked yet.
 ///
 /// A core row has `min_points` rows, itself counted, within `eps`. Core rows within `eps` of one another are one cluster;
 /// any other row joins the nearest core row within `eps`, or is noise. The number of clusters follows from the rows. The
-/// result doesn't depend on the order of the rows, nor on a seed once `eps` is given.
+/// result doesn't depend on the order of the rows, but where a row is equally near to two clusters, nor on a seed once
+/// `eps` is given.
 ///
 /// For clusters of winding shape among noise. Not for clusters that differ in density, and not for many features, in
 /// which all distances are alike: reduce to some tens. O(n^2 d), in blocks; the assigner keeps the core rows.
@@ -92,7 +95,7 @@ impl DbscanValidParams {
     pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
         check_rows(x, 1)?;
         let (n_samples, n_features) = x.dim();
-        if (n_samples as f64).powi(2) * n_features as f64 > MAX_PRODUCTS {
+        if (n_samples as f64).powi(2) * (n_features + PAIR) as f64 > MAX_PRODUCTS {
             return Err(ClusterError::TooManySamples { n_samples, n_features });
         }
         let rows = x.as_standard_layout();
@@ -100,7 +103,7 @@ impl DbscanValidParams {
         let eps = match self.eps {
             Some(eps) => eps,
             None => {
-                let eps = self.knee(&within, n_samples);
+                let eps = self.knee(&within, n_samples, reporter)?;
                 reporter.detail(&format!("--eps {eps} is the knee of the distances to the nearest images"));
                 eps
             }
@@ -141,17 +144,17 @@ impl DbscanValidParams {
     }
 
     /// The distance at the knee.
-    fn knee(&self, within: &Within<'_>, n_samples: usize) -> f64 {
+    fn knee(&self, within: &Within<'_>, n_samples: usize, reporter: &dyn Reporter) -> Result<f64, Interrupted> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let some = rand::seq::index::sample(&mut rng, n_samples, n_samples.min(SAMPLE)).into_vec();
-        let mut distances = within.nth_nearest(&some, self.min_points.min(n_samples));
+        let mut distances = within.nth_nearest(&some, self.min_points.min(n_samples), reporter)?;
         distances.sort_unstable_by(f64::total_cmp);
         let (least, most) = (distances[0], distances[distances.len() - 1]);
         let last = (distances.len() - 1).max(1) as f64;
         let height = |at: usize| if most > least { (distances[at] - least) / (most - least) } else { 0.0 };
         let below = |at: usize| at as f64 / last - height(at);
         let knee = (0..distances.len()).max_by(|&a, &b| below(a).total_cmp(&below(b)));
-        knee.map_or(0.0, |at| distances[at])
+        Ok(knee.map_or(0.0, |at| distances[at]))
     }
 }
 

@@ -2,12 +2,6 @@
 //!
 //! Scores |c|^2 / 2 - x'c are f32 products of blocks of rows and all centroids. A bound on their rounding tells which
 //! rows have one centroid that is certainly nearest; the few others are compared in f64 on the CPU. All else of a round
-//! (sums, relocation, convergence) is the CPU's, so that a fit gives the CPU's bytes.
-
-//! The nearest centroid of every row on a device, the same as on the CPU to the last label.
-//!
-//! Scores |c|^2 / 2 - x'c are f32 products of blocks of rows and all centroids. A bound on their rounding tells which
-//! rows have one centroid that is certainly nearest; the few others are compared in f64 on the CPU. All else of a round
 //! (sums, relocation, convergence) is the CPU's, so that the whole fit gives the CPU's bytes.
 
 use super::bounds::{Found, Move};
@@ -69,6 +63,9 @@ impl<'a> DeviceSearch<'a> {
         labels: &mut [u32],
         reporter: &dyn Reporter,
     ) -> std::result::Result<Found, ClusterError> {
+        if centroids.is_empty() {
+            return Ok(Found::default()); // No row has a direction.
+        }
         let Self { rows, blocks, shift, lengths } = self;
         let device = blocks.device();
         let targets = Targets::new(centroids, rows.metric(), shift);
@@ -88,9 +85,7 @@ impl<'a> DeviceSearch<'a> {
             let open: Vec<usize> = searched.iter().copied().filter(is_open).collect();
             let settle = |(&i, scores): (&usize, &[f32])| {
                 let (nearest, least) = (found.nearest[i], f64::from(found.least[i]));
-                let is_near = |c: &usize| {
-                    *c == nearest as usize || targets.halves[*c] < BARRED && f64::from(scores[*c]) - least <= window(i)
-                };
+                let is_near = |c: &usize| *c == nearest as usize || f64::from(scores[*c]) - least <= window(i);
                 let squared = |c: usize| rows.squared(first + i, centroids.row(c).to_slice().expect("contiguous"));
                 let near: Vec<(f64, usize)> = (0..scores.len()).filter(is_near).map(|c| (squared(c), c)).collect();
                 let nearest = near.iter().min_by(|a, b| a.0.total_cmp(&b.0)).expect("the nearest at least");
@@ -290,8 +285,12 @@ mod tests {
         let mut far = random(60, 3, 3);
         far.row_mut(5).fill(3e30);
         far.row_mut(6).fill(-1e-38);
+        let close = random(150, 30, 11);
+        let twins = ndarray::concatenate![Axis(0), close, close.mapv(|v| v * (1.0 + 2e-7))];
         vec![
             ("random", random(700, 20, 4)),
+            ("closer than products tell", twins),
+            ("all but zero", random(60, 5, 12) * 1e-40),
             ("many features", random(90, 2 * CHUNK + 30, 5)),
             ("duplicates and ties", coarse),
             ("offset", random(300, 9, 6).mapv(|v| v + 1e6)),

@@ -3,7 +3,6 @@
 //! H. Vo et al., Automatic data curation for self-supervised learning: a clustering-based approach, 2024
 //! (arXiv 2405.15613).
 
-use super::assigner::nearest;
 use super::guard::{at_least_one, check_rows, iterated, linfa_params};
 use super::{Assigner, Centroids, ClusterError, Clustering, KMeansParams, Metric, Tree};
 use crate::collection::ClusterId;
@@ -142,16 +141,9 @@ impl HierarchicalValidParams {
             labels.push(of);
         }
         let mut labels = labels.into_iter();
-        let mut leaves: Vec<ClusterId> = labels.next().expect("at least one level");
+        let leaves = labels.next().expect("at least one level");
         let mut tree = Tree { levels, parents: labels.collect() };
-        loop {
-            let sorted = tree.sort(leaves);
-            leaves = nearest(x, &tree.levels[0]).map(|(_, leaf)| leaf).collect();
-            // Of equally near centroids the lowest number counts, which may be another one now.
-            if leaves == sorted {
-                break;
-            }
-        }
+        tree.settle(x, leaves);
         let found = tree.assign(x);
         let labels = found.iter().map(|assignment| assignment.cluster).collect();
         let inertia = Some(found.iter().map(|assignment| assignment.distance * assignment.distance).sum());

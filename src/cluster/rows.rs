@@ -34,7 +34,7 @@ pub(super) trait Points: Sync {
 
     /// Whether the row has no direction, which matters by cosine alone: it is shorter than f32 can bring to unit length.
     fn is_blank(&self, i: usize) -> bool {
-        self.metric() == Metric::Cosine && self.norms()[i].sqrt() < f64::from(f32::MIN_POSITIVE)
+        self.metric() == Metric::Cosine && self.norms()[i] < f64::from(f32::MIN_POSITIVE).powi(2)
     }
 
     /// The rows that can be centroids: those that have a direction.

@@ -63,8 +63,20 @@ impl Tree {
     }
 
     /// Drops clusters without rows and numbers those of each level by falling size, given each row's cluster of the
-    /// finest level; the rows' new numbers there.
-    pub(super) fn sort(&mut self, leaves: Vec<ClusterId>) -> Vec<ClusterId> {
+    /// finest level.
+    pub(super) fn settle(&mut self, x: ArrayView2<'_, f32>, mut leaves: Vec<ClusterId>) {
+        loop {
+            let sorted = self.sort(leaves);
+            leaves = nearest(x, &self.levels[0]).map(|(_, leaf)| leaf).collect();
+            // Of equally near centroids the lowest number counts, which may be another one now.
+            if leaves == sorted {
+                return;
+            }
+        }
+    }
+
+    /// The same once; the rows' new numbers.
+    fn sort(&mut self, leaves: Vec<ClusterId>) -> Vec<ClusterId> {
         let mut labels: Vec<Option<ClusterId>> = leaves.into_iter().map(Some).collect();
         let mut sorted = Vec::new();
         for level in 0..self.levels.len() {
@@ -84,5 +96,21 @@ impl Tree {
             }
         }
         sorted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn leaves_are_sorted_until_ties_are_settled() {
+        // The rows at 5 are as near to 2 as to 8, and make that the largest once it comes before.
+        let rows: Vec<f32> = [(100.0, 10), (8.0, 10), (0.0, 3), (5.0, 2)].map(|(value, n)| vec![value; n]).concat();
+        let leaves = rows.iter().map(|&row| if row < 6.0 { 0 } else { 1 + usize::from(row > 50.0) }).collect();
+        let mut tree = Tree { levels: vec![array![[2.0f32], [8.0], [100.0]]], parents: vec![] };
+        tree.settle(Array2::from_shape_vec((25, 1), rows).unwrap().view(), leaves);
+        assert_eq!(tree.levels[0], array![[8.0f32], [100.0], [2.0]]);
     }
 }

@@ -90,11 +90,36 @@ impl<'a> Within<'a> {
     }
 
     /// For each of some rows the distance to its `nth` nearest row, itself counted, from 1. O(n d) a row.
-    pub fn nth_nearest(&self, some: &[usize], nth: usize) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// An interruption.
+    pub fn nth_nearest(&self, some: &[usize], nth: usize, reporter: &dyn Reporter) -> Result<Vec<f64>, Interrupted> {
         let one = |&i: &usize| {
+            reporter.check()?;
             let mut distances: Vec<f64> = (0..self.rows.nrows()).map(|j| self.distance(i, j)).collect();
-            *distances.select_nth_unstable_by(nth - 1, f64::total_cmp).1
+            Ok(*distances.select_nth_unstable_by(nth - 1, f64::total_cmp).1)
         };
         some.par_iter().map(one).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+    use std::sync::Mutex;
+
+    #[test]
+    fn rows_at_the_radius_are_within_it_whatever_products_say() {
+        // Without one corner the mean is no number of f32, so that centred rows and their products are rounded.
+        let x = Array2::from_shape_fn((398, 2), |(i, j)| 1e6 + if j == 0 { i / 20 } else { i % 20 } as f32);
+        let within = Within::new(x.view());
+        let found = Mutex::new(Vec::new());
+        within.each(5.0, false, |_| true, |i, j| found.lock().unwrap().push((i, j)), &Silent).unwrap();
+        let mut found = found.into_inner().unwrap();
+        found.sort_unstable();
+        let pairs = (0..398).flat_map(|i| (0..398).map(move |j| (i, j)));
+        let is_near = |&(i, j): &(usize, usize)| (&x.row(i) - &x.row(j)).mapv(|v| v * v).sum() <= 25.0;
+        assert_eq!(found, pairs.filter(is_near).collect::<Vec<_>>());
     }
 }

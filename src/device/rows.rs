@@ -163,7 +163,7 @@ mod tests {
             assert_eq!(pass(&mut blocks, most).unwrap(), expected, "{most}");
         }
         assert!(pass(&mut blocks(300), 63).is_err());
-        let mut limited = DeviceRows { budget: 300 * 8 + 1, ..blocks(300) };
+        let mut limited = DeviceRows { budget: 300 * 8 + 801, ..blocks(300) };
         filled.store(0, Ordering::Relaxed);
         assert_eq!(pass(&mut limited, 300).unwrap(), expected);
         assert_eq!(pass(&mut limited, 300).unwrap(), expected);

@@ -12,7 +12,7 @@ pub(crate) use product::Packed;
 pub use product::product;
 pub(crate) use scatter::{Scatter, scatter};
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
 /// Rows a task takes at a time. Fixed, so that sums don't depend on the number of threads.
@@ -91,6 +91,6 @@ impl<const TERMS: bool> pulp::WithSimd for Fold<'_, TERMS> {
 
 /// The squared norm of every row.
 pub fn squared_norms(rows: ArrayView2<'_, f32>) -> Vec<f64> {
-    let rows: Vec<_> = rows.outer_iter().collect();
-    rows.par_iter().map(|r| squared_norm(r.as_slice().expect("rows are contiguous"))).collect()
+    let rows = rows.axis_iter(Axis(0)).into_par_iter();
+    rows.map(|row| squared_norm(row.as_slice().expect("rows are contiguous"))).collect()
 }

@@ -23,7 +23,7 @@ pub(crate) struct Scatter {
 /// Second moments of the rows of `x`, shape (n, d) with n > 0, about their mean if `centred`. One pass, which copies a
 /// few hundred rows at a time. Products are summed in f32 over 512 rows, those sums in f64, in an order that the number
 /// of threads doesn't change. A value that is not finite, or of which the square is not, shows in the diagonal.
-/// O(n d^2), of which half is done, and nothing where columns side by side are zero; memory 8 d^2 bytes.
+/// O(n d^2), of which half is done, and nothing where columns side by side are zero; memory 12 d^2 bytes.
 pub(crate) fn scatter(x: ArrayView2<'_, f32>, centred: bool, reporter: &dyn Reporter) -> Result<Scatter, Interrupted> {
     let x = x.as_standard_layout();
     let (n, d) = x.dim();

@@ -78,7 +78,8 @@ impl<'a> Search<'a> {
     fn products<'p>(&self, rows: &[usize], products: &'p mut Vec<f32>) -> std::slice::ChunksExact<'p, f32> {
         products.resize(rows.len() * self.panels.width(), 0.0);
         self.panels.products(self.rows.x, rows, products);
-        products.chunks_exact(self.panels.width())
+        // Rows without directions have no centroids.
+        products.chunks_exact(self.panels.width().max(1))
     }
 
     /// The scores that a row's products make, and how far they may be from the truth. Where products may not fit into
