@@ -519,6 +519,17 @@ fn choose_prints_a_table_draws_it_and_gives_its_reasons() {
 }
 
 #[test]
+fn a_truth_that_cannot_be_read_stops_a_run_before_its_work() {
+    let desk = Desk::new(3);
+    std::fs::write(desk.path("damaged.csv"), "id,label\n\"a").unwrap();
+    for (command, out, truth) in [("sort", "sorted", "none.csv"), ("cluster", "labels.csv", "damaged.csv")] {
+        let error = desk.error(1, &[command, "in", "--out", out, "--clusters", "2", "--truth", truth]);
+        assert!(error.contains(truth) && !error.contains("embed"), "{error}");
+        assert!(!desk.path(out).exists());
+    }
+}
+
+#[test]
 fn choose_refuses_what_makes_no_sense() {
     let desk = Desk::new(3);
     for (args, said) in [

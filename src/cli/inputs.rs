@@ -160,6 +160,14 @@ pub fn truth(
     }
 }
 
+/// Refuses a truth that isn't there or can't be read, before any work. A pipe can be read only once.
+pub fn check_truth(asked: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(file) = asked.filter(|file| *file != Path::new("dirs") && (file.is_file() || !file.exists())) {
+        read_truth(file)?;
+    }
+    Ok(())
+}
+
 /// The truth in a file, joined with `ids`.
 pub fn truth_file(file: &Path, ids: &[String], reporter: &dyn Reporter) -> anyhow::Result<Truth> {
     let aligned = align(ids, &read_truth(file)?).with_context(|| format!("--truth {}", file.display()))?;
