@@ -2,7 +2,7 @@
 
 use crate::arrange::Mode;
 use crate::device::DeviceChoice;
-use crate::embed::Colour;
+use crate::embed::{Colour, CombinedSpec, joined_name};
 use crate::evaluate::NoiseRule;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -97,8 +97,10 @@ pub struct InputArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Features")]
 pub struct ExtractorArgs {
-    /// The extractor
-    #[arg(long, value_enum, default_value_t)]
+    /// The extractor, of those that `alike models` lists, or auto (gradients). Several are joined by +, such as
+    /// pixels+gradients:2: each one's part of a row is brought to unit length, then multiplied by its weight, 0.001 to
+    /// 1000 [default weight: 1]
+    #[arg(long, value_name = "NAME[:WEIGHT][+...]", default_value = "auto", value_parser = ModelChoice::parse)]
     pub model: ModelChoice,
     /// pixels: size images are resized to, such as 28x28 [default: their own if small and all equal, else 32x32]
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
@@ -108,12 +110,18 @@ pub struct ExtractorArgs {
     pub colour: Option<Colour>,
 }
 
-/// The extractors by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+/// What turns pixels into features.
+#[derive(Clone, Debug, PartialEq)]
 pub enum ModelChoice {
     /// Chosen for you; -v says which.
-    #[default]
     Auto,
+    /// These, each with its weight, in this order.
+    Given(Vec<(ExtractorName, f32)>),
+}
+
+/// The extractors by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExtractorName {
     /// The pixels themselves.
     Pixels,
     /// Histograms of oriented gradients, and of colour.
@@ -374,6 +382,55 @@ pub struct SynthArgs {
     /// Seed of everything random [default: 0, lattice 82431]
     #[arg(long)]
     pub seed: Option<u64>,
+}
+
+impl ModelChoice {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let parts = text.split('+').map(parse_part).collect::<Result<Vec<_>, _>>()?;
+        for (at, (name, _)) in parts.iter().enumerate() {
+            if parts[..at].iter().any(|(earlier, _)| earlier == name) {
+                let name = self::name(name);
+                return Err(format!("{name} is there twice: give it once, with a weight such as {name}:2"));
+            }
+        }
+        match parts[..] {
+            [_] if text.contains(':') => Err("a weight means something beside another extractor only".into()),
+            _ => Ok(Self::Given(parts)),
+        }
+    }
+}
+
+impl std::fmt::Display for ModelChoice {
+    /// As it is typed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Given(parts) => {
+                f.write_str(&joined_name(parts.iter().map(|(extractor, weight)| (name(extractor), *weight))))
+            }
+        }
+    }
+}
+
+/// A choice as it is typed.
+pub fn name<T: ValueEnum>(choice: &T) -> String {
+    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+fn parse_part(text: &str) -> Result<(ExtractorName, f32), String> {
+    let (name, weight) = text.split_once(':').map_or((text, None), |(name, weight)| (name, Some(weight)));
+    let known = ExtractorName::value_variants();
+    let Some(found) = known.iter().find(|known| self::name(*known) == name) else {
+        let known: Vec<String> = known.iter().map(self::name).collect();
+        return Err(format!("no extractor {name:?}: give {}, several joined by +, or auto alone", known.join(", ")));
+    };
+    let weight =
+        weight.map_or(Some(1.0), |weight| weight.parse().ok().filter(|weight| CombinedSpec::WEIGHTS.contains(weight)));
+    let weight = weight.ok_or_else(|| format!("{text}: give a weight from 0.001 to 1000, such as {name}:2"))?;
+    Ok((*found, weight))
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {

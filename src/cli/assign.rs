@@ -28,7 +28,7 @@ pub fn run(args: &AssignArgs, printer: &Printer) -> anyhow::Result<Exit> {
         );
     };
     let collection = inputs::open(&args.input, None, printer)?;
-    let embedded = inputs::embed(&collection, &*spec.build()?, Layout::Auto, &args.input, None, printer)?;
+    let embedded = inputs::embed(&collection, &spec.build()?, Layout::Auto, &args.input, None, printer)?;
     let verdicts = model.assign(embedded.embeddings.features())?;
     let items = embedded.kept.iter().map(|&i| &collection.source.items()[i]);
     let rows: Vec<Row> = items

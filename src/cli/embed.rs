@@ -13,7 +13,7 @@ pub fn run(args: &EmbedArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let collection = inputs::open(&args.input, None, printer)?;
     let extractor = inputs::extractor(&args.extractor, &args.input, &collection, printer)?;
     let layout = if files::is_sparse(&args.out) { Layout::Sparse } else { Layout::Dense };
-    let embedded = inputs::embed(&collection, &*extractor, layout, &args.input, None, printer)?;
+    let embedded = inputs::embed(&collection, &extractor, layout, &args.input, None, printer)?;
     files::write(&args.out, &embedded.embeddings)?;
     let skipped = inputs::skipped(&collection, &embedded);
     results::warn_of(&skipped, printer);

@@ -5,7 +5,7 @@ use super::{results, settings};
 use crate::cluster::Metric;
 use crate::collection::{Features, Skipped, Truth};
 use crate::decode::decode;
-use crate::embed::{Embedded, Extractor};
+use crate::embed::{Embedded, Extractors};
 use crate::evaluate::{Sampling, sample_rows};
 use crate::pipeline::Outcome;
 use crate::progress::Reporter;
@@ -27,7 +27,7 @@ pub struct Gallery<'a, 'x> {
     /// Their features.
     pub embedded: &'a Embedded,
     /// What made them.
-    pub extractor: &'a dyn Extractor,
+    pub extractor: &'a Extractors,
     /// Their true classes.
     pub truth: Option<&'a Truth>,
     /// What was found.

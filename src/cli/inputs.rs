@@ -1,15 +1,16 @@
 //! INPUT as images or as embeddings, and the truth that goes with it.
 
-use super::args::{ExtractorArgs, InputArgs, ModelChoice};
+use super::args::{ExtractorArgs, ExtractorName, InputArgs, ModelChoice};
 use super::exit::UsageError;
 use super::settings;
 use crate::collection::{self, Embeddings, Skipped, Truth};
 use crate::embed::{
-    self, EmbedOptions, EmbedSeconds, Embedded, Extractor, ExtractorSpec, GradientsSpec, Layout, OnImage, PixelsChoice,
+    self, CombinedSpec, EmbedOptions, EmbedSeconds, Embedded, ExtractorSpec, Extractors, GradientsSpec, Layout,
+    OnImage, PixelsChoice,
 };
 use crate::evaluate::files::{align, read_truth};
 use crate::files::check_writable;
-use crate::progress::Reporter;
+use crate::progress::{Interrupted, Reporter};
 use crate::source::{self, Collection, Input};
 use anyhow::Context;
 use std::io::Read;
@@ -85,16 +86,27 @@ pub fn extractor(
     input: &InputArgs,
     collection: &Collection,
     reporter: &dyn Reporter,
-) -> anyhow::Result<Box<dyn Extractor>> {
-    let spec = match args.model {
-        ModelChoice::Pixels => {
+) -> anyhow::Result<Extractors> {
+    let parts = match &args.model {
+        ModelChoice::Auto => &[(ExtractorName::Gradients, 1.0)][..],
+        ModelChoice::Given(parts) => parts,
+    };
+    if (args.size.is_some() || args.colour.is_some()) && !parts.iter().any(|(name, _)| *name == ExtractorName::Pixels) {
+        return Err(UsageError("--size and --colour belong to --model pixels, alone or joined".into()).into());
+    }
+    let spec = |name| match name {
+        ExtractorName::Pixels => {
             let choice = PixelsChoice { size: args.size, colour: args.colour, ..PixelsChoice::default() };
-            embed::choose_pixels(&*collection.source, &choice, &settings::limits(input), reporter)?
+            embed::choose_pixels(&*collection.source, &choice, &settings::limits(input), reporter)
         }
-        _ if args.size.is_some() || args.colour.is_some() => {
-            return Err(UsageError("--size and --colour belong to --model pixels".into()).into());
+        ExtractorName::Gradients => Ok(ExtractorSpec::Gradients(GradientsSpec::default())),
+    };
+    let spec = match *parts {
+        [(name, _)] => spec(name)?,
+        _ => {
+            let parts = parts.iter().map(|&(name, weight)| Ok((spec(name)?, weight)));
+            ExtractorSpec::Combined(CombinedSpec::new(parts.collect::<Result<Vec<_>, Interrupted>>()?))
         }
-        ModelChoice::Auto | ModelChoice::Gradients => ExtractorSpec::Gradients(GradientsSpec::default()),
     };
     let extractor = spec.build()?;
     if args.model == ModelChoice::Auto {
@@ -106,7 +118,7 @@ pub fn extractor(
 /// Embeds the collection; fails if no image could be.
 pub fn embed(
     collection: &Collection,
-    extractor: &dyn Extractor,
+    extractors: &Extractors,
     layout: Layout,
     args: &InputArgs,
     on_image: Option<OnImage<'_>>,
@@ -114,7 +126,7 @@ pub fn embed(
 ) -> anyhow::Result<Embedded> {
     let options = EmbedOptions { limits: settings::limits(args), layout, ..EmbedOptions::default() };
     let cache = settings::cache(args);
-    let embedded = embed::embed(&*collection.source, extractor, &options, cache.as_ref(), on_image, reporter)?;
+    let embedded = embed::embed(&*collection.source, extractors, &options, cache.as_ref(), on_image, reporter)?;
     if embedded.n_cached > 0 {
         reporter.detail(&format!("{} images were remembered from an earlier run", embedded.n_cached));
     }
@@ -225,7 +237,7 @@ impl Features {
     ) -> anyhow::Result<Self> {
         let collection = open(input, None, reporter)?;
         let extractor = self::extractor(extractor, input, &collection, reporter)?;
-        let embedded = embed(&collection, &*extractor, layout, input, None, reporter)?;
+        let embedded = embed(&collection, &extractor, layout, input, None, reporter)?;
         Ok(Self {
             truth: truth(asked, &collection, &embedded.kept, reporter)?,
             extractor: Some(extractor.spec().clone()),

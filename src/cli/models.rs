@@ -23,7 +23,8 @@ pub fn run(printer: &Printer) -> anyhow::Result<Exit> {
         format!("{name:<10} {n_features:>8}  built in, no weights  MIT OR Apache-2.0  {description}\n")
     };
     let header = format!("{:<10} {:>8}  {:<20}  {:<17}  {}\n", "NAME", "FEATURES", "WEIGHTS", "LICENCE", "WHAT");
-    let text = header + &rows.iter().map(line).collect::<String>();
+    let joined = "\nSeveral together, with weights: --model pixels+gradients:2\n";
+    let text = header + &rows.iter().map(line).collect::<String>() + joined;
     printer.result(&json!({ "models": models }), &text)?;
     Ok(Exit::Done)
 }

@@ -1,6 +1,6 @@
 //! From what was typed to what it means; may fail.
 
-use super::args::{AlgorithmChoice, ExtractorArgs, FitArgs, InputArgs, SplitChoice, TruthArgs};
+use super::args::{AlgorithmChoice, ExtractorArgs, FitArgs, InputArgs, SplitChoice, TruthArgs, name};
 use super::exit::UsageError;
 use crate::cluster::{
     Algorithm, BisectingParams, DbscanParams, HierarchicalParams, Init, KMeansParams, MiniBatchParams, MixtureParams,
@@ -78,11 +78,6 @@ fn check_options(args: &FitArgs) -> Result<(), UsageError> {
         return Err(UsageError(format!("--levels {levels}: give falling numbers from 1, such as 1000,100,10")));
     }
     Ok(())
-}
-
-/// A choice as it is typed.
-fn name<T: clap::ValueEnum>(choice: &T) -> String {
-    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 /// The clusterer with its parameters; the number of clusters is set later.
@@ -190,7 +185,7 @@ pub fn typed(
             ("input", path(&input.input)),
             ("max-megapixels", input.max_megapixels.to_string()),
             ("max-image-memory", input.max_image_memory.to_string()),
-            ("model", name(&extractor.model)),
+            ("model", extractor.model.to_string()),
             ("size", or_auto(extractor.size.map(|(w, h)| format!("{w}x{h}")))),
             ("colour", or_auto(extractor.colour.as_ref().map(name))),
             ("algorithm", name(&fit.algorithm)),

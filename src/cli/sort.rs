@@ -10,7 +10,7 @@ use super::tables::{self, Row, RunSummary};
 use super::{Exit, UsageError, inputs, results, settings};
 use crate::arrange::{self, Mode, Origin, Output, Placement, Plan, State};
 use crate::collection::{Skipped, Truth};
-use crate::embed::{Embedded, Extractor};
+use crate::embed::{Embedded, Extractors};
 use crate::files::At;
 use crate::model::UNCLUSTERED;
 use crate::pipeline::{self, Context, Outcome};
@@ -68,7 +68,7 @@ fn sort(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Resu
         let _ = report::store_thumbnail(&staging, hash.as_bytes(), image);
     };
     let on_image: Option<crate::embed::OnImage<'_>> = if args.dry_run { None } else { Some(&store) };
-    let embedded = inputs::embed(&collection, &*extractor, params.layout(), &args.input, on_image, printer)?;
+    let embedded = inputs::embed(&collection, &extractor, params.layout(), &args.input, on_image, printer)?;
     let truth = inputs::truth(args.truth.truth.as_deref(), &collection, &embedded.kept, printer)?;
     let job = Job { args, collection, extractor, embedded, truth, typed, settings };
     let fingerprint = job.fingerprint();
@@ -254,7 +254,7 @@ fn say(args: &SortArgs, summary: &RunSummary, unchanged: bool, printer: &Printer
 struct Job<'a> {
     args: &'a SortArgs,
     collection: Collection,
-    extractor: Box<dyn Extractor>,
+    extractor: Extractors,
     embedded: Embedded,
     truth: Option<Truth>,
     typed: BTreeMap<String, String>,
@@ -368,7 +368,7 @@ impl Job<'_> {
         let gallery = Gallery {
             collection: &self.collection,
             embedded: &self.embedded,
-            extractor: &*self.extractor,
+            extractor: &self.extractor,
             truth: self.truth.as_ref(),
             outcome,
             destinations,

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use super::cache::OpenCache;
 use super::gate::{self, Gate};
 use super::gather::{Gather, Layout};
-use super::{Cache, ContentHash, EmbedError, Extractor};
+use super::{Cache, ContentHash, EmbedError, Extractor, Extractors};
 use crate::collection::{Embeddings, Skipped, Stage};
 use crate::decode;
 use crate::progress::{Interrupted, Reporter};
@@ -58,7 +58,7 @@ pub struct Embedded {
     pub skipped: Vec<Skipped>,
     /// Where the time went.
     pub seconds: EmbedSeconds,
-    /// Number of rows that came from the cache.
+    /// Number of rows that came from the cache whole.
     pub n_cached: usize,
 }
 
@@ -75,37 +75,37 @@ pub struct EmbedSeconds {
     pub wall: f64,
 }
 
-/// Embeds `collection`. A row's bytes depend on its image and the extractor alone, not on threads, cache or company.
+/// Embeds `collection`. A row's bytes depend on its image and the extractors alone, not on threads, cache or company.
 /// An image that can't be read, decoded or embedded is skipped.
 ///
 /// Peak memory: the matrix (n_samples x n_features x 4 bytes, or 8 bytes for each value of sparse rows, twice that at
 /// most while they come in), `options.memory`, and two windows of prepared images.
 ///
-/// Rows of more than 64 KiB, 16,384 features, are not remembered in the cache, which they would fill with gigabytes.
+/// Rows of more than 64 KiB, 16,384 features, are not remembered in the cache, which they would fill with gigabytes. Of
+/// joined extractors each part is remembered by itself.
 ///
 /// # Errors
 /// If interrupted (what was finished is in the cache then, but for such rows), or if the matrix doesn't fit into memory.
 pub fn embed(
     collection: &dyn Source,
-    extractor: &dyn Extractor,
+    extractors: &Extractors,
     options: &EmbedOptions,
     cache: Option<&Cache>,
     on_image: Option<OnImage<'_>>,
     reporter: &dyn Reporter,
 ) -> Result<Embedded, EmbedError> {
     let start = Instant::now();
-    let rows = Gather::new(options.layout, collection.items().len(), extractor.n_features())?;
+    let rows = Gather::new(options.layout, collection.items().len(), extractors.n_features())?;
     let mut sink = Sink { kept: vec![], hashes: vec![], skipped: vec![], rows, n_cached: 0, seen: 0 };
-    let cache = cache.filter(|_| extractor.n_features() <= MAX_CACHED);
     let run = Run {
         collection,
-        extractor,
+        extractors,
         limits: &options.limits,
-        cache: cache.map(|c| c.open(&extractor.spec().hash(), extractor.n_features(), reporter)),
+        cache: cache.and_then(|cache| cache.open(extractors.parts(), reporter)),
         on_image,
         reporter,
         gate: Gate::new(options.memory),
-        window: (32 * rayon::current_num_threads()).max(256).min((WINDOW / (4 * extractor.n_features())).max(8)),
+        window: (32 * rayon::current_num_threads()).max(256).min((WINDOW / (4 * extractors.n_features())).max(8)),
         clock: Clock::default(),
     };
     reporter.begin("embed", Some(collection.items().len() as u64));
@@ -118,7 +118,7 @@ pub fn embed(
 /// What stays the same during one call.
 struct Run<'a> {
     collection: &'a dyn Source,
-    extractor: &'a dyn Extractor,
+    extractors: &'a Extractors,
     limits: &'a decode::Limits,
     cache: Option<OpenCache<'a>>,
     on_image: Option<OnImage<'a>>,
@@ -134,11 +134,11 @@ struct Fetched {
     contents: Vec<Result<Content, SourceError>>,
 }
 
-/// What a window's images have come to; `ready` holds the prepared images of [`Image::Ready`], in order.
+/// What a window's images have come to; `ready` holds those of [`Image::Ready`], in order.
 #[derive(Default)]
 struct Prepared {
     images: Vec<Image>,
-    ready: Vec<DynamicImage>,
+    ready: Vec<Ready>,
 }
 
 /// An image on its way to its row.
@@ -148,13 +148,18 @@ enum Image {
     Ready(ContentHash),
 }
 
+/// An image with, of each part, its row from the cache or itself prepared for it.
+struct Ready {
+    hash: ContentHash,
+    rows: Vec<Option<Vec<f32>>>,
+    images: Vec<Option<DynamicImage>>,
+}
+
 /// A fresh row, or why there is none.
 type Row = Result<Vec<f32>, String>;
 
 /// The rows of a window take no more bytes than this, but for a few wide ones.
 const WINDOW: usize = 64 << 20;
-/// Features of the longest rows that are remembered.
-const MAX_CACHED: usize = 1 << 14;
 /// Read-ahead of a sequential source ends its window at so many bytes.
 const READ_AHEAD: usize = 32 << 20;
 
@@ -164,8 +169,10 @@ impl Run<'_> {
         let mut prepared = Prepared::default();
         while !(fetched.items.is_empty() && prepared.images.is_empty()) {
             let next = fetched.items.end;
-            let ((ahead, following), rows) =
-                rayon::join(|| rayon::join(|| self.fetch(next), || self.prepare(fetched)), || self.rows(&prepared));
+            let ((ahead, following), rows) = rayon::join(
+                || rayon::join(|| self.fetch(next), || self.prepare(fetched)),
+                || self.rows(prepared.ready),
+            );
             sink.take(self.collection, prepared.images, rows?)?;
             (fetched, prepared) = (ahead?, following?);
         }
@@ -195,7 +202,7 @@ impl Run<'_> {
     fn prepare(&self, fetched: Fetched) -> Result<Prepared, Interrupted> {
         let mut contents: Vec<_> = fetched.contents.into_iter().map(Some).collect();
         contents.resize_with(fetched.items.len(), || None);
-        let images: Vec<(Image, Option<DynamicImage>)> = (fetched.items, contents)
+        let images: Vec<(Image, Option<Ready>)> = (fetched.items, contents)
             .into_par_iter()
             .with_max_len(1) // A photo is work enough to steal.
             .map(|(index, content)| {
@@ -214,14 +221,14 @@ impl Run<'_> {
         &self,
         index: usize,
         content: Option<Result<Content, SourceError>>,
-    ) -> Result<(Image, Option<DynamicImage>), (Stage, String)> {
+    ) -> Result<(Image, Option<Ready>), (Stage, String)> {
         let read = self.clock.read.time(|| self.read(index, content))?;
-        let (content, hash) = match read {
-            Read::Cached(hash, row) => {
+        let (content, hash, rows) = match read {
+            Read::Cached(hash, rows) => {
                 self.reporter.advance(1);
-                return Ok((Image::Cached(hash, row), None));
+                return Ok((Image::Cached(hash, self.extractors.join(rows)), None));
             }
-            Read::Fresh(content, hash) => (content, hash),
+            Read::Fresh(content, hash, rows) => (content, hash, rows),
         };
         let _pass = self.gate.enter(gate::decoded_bytes(&content));
         self.clock.decode.time(|| {
@@ -237,7 +244,9 @@ impl Run<'_> {
             if let Some(see) = self.on_image {
                 see(index, &image, &hash);
             }
-            Ok((Image::Ready(hash), Some(self.extractor.prepare(&image))))
+            let parts = self.extractors.parts().iter().zip(&rows);
+            let images = parts.map(|(part, row)| row.is_none().then(|| part.prepare(&image))).collect();
+            Ok((Image::Ready(hash), Some(Ready { hash, rows, images })))
         })
     }
 
@@ -247,10 +256,10 @@ impl Run<'_> {
         let file = item.path.as_deref().zip(item.stamp.as_ref());
         let listed = self.cache.as_ref().zip(file);
         let known = listed.and_then(|(cache, (path, stamp))| cache.contents(path, stamp));
-        if let (Some(cache), Some(hash)) = (&self.cache, known)
-            && let Some(row) = cache.row(&hash)
+        if let Some(hash) = known
+            && let Some(rows) = self.known(&hash).into_iter().collect()
         {
-            return Ok(Read::Cached(hash, row));
+            return Ok(Read::Cached(hash, rows));
         }
         let content = content.unwrap_or_else(|| self.collection.read(index));
         let content = content.map_err(|e| (Stage::Read, e.to_string()))?;
@@ -260,47 +269,68 @@ impl Run<'_> {
         {
             cache.put_contents(path, stamp, &hash);
         }
-        match self.cache.as_ref().and_then(|cache| cache.row(&hash)) {
-            Some(row) => Ok(Read::Cached(hash, row)),
-            None => Ok(Read::Fresh(content, hash)),
+        let rows = self.known(&hash);
+        match rows.iter().all(Option::is_some) {
+            true => Ok(Read::Cached(hash, rows.into_iter().flatten().collect())),
+            false => Ok(Read::Fresh(content, hash, rows)),
         }
     }
 
+    /// What the cache has of each part.
+    fn known(&self, hash: &ContentHash) -> Vec<Option<Vec<f32>>> {
+        let row = |part| self.cache.as_ref().and_then(|cache| cache.row(part, hash));
+        (0..self.extractors.parts().len()).map(row).collect()
+    }
+
     /// The rows of the images that are ready, in order.
-    fn rows(&self, prepared: &Prepared) -> Result<Vec<Row>, Interrupted> {
-        let hashes: Vec<&ContentHash> = prepared.images.iter().filter_map(Image::ready).collect();
-        let size = self.extractor.batch_size().max(1);
-        let batches: Vec<Vec<Row>> = (prepared.ready.par_chunks(size), hashes.par_chunks(size))
+    fn rows(&self, ready: Vec<Ready>) -> Result<Vec<Row>, Interrupted> {
+        let batches: Vec<Vec<Row>> = ready
             .into_par_iter()
-            .map(|(batch, hashes)| {
+            .chunks(self.extractors.batch_size())
+            .map(|batch| {
                 self.reporter.check()?;
-                let rows = self.clock.embed.time(|| embed_batch(self.extractor, batch));
-                if let Some(cache) = &self.cache {
-                    for (hash, row) in hashes.iter().zip(&rows).filter_map(|(h, r)| Some((h, r.as_ref().ok()?))) {
-                        cache.put_row(hash, row);
-                    }
-                }
-                self.reporter.advance(batch.len() as u64);
+                let n_images = batch.len() as u64;
+                let rows = self.batch(batch);
+                self.reporter.advance(n_images);
                 Ok(rows)
             })
             .collect::<Result<_, Interrupted>>()?;
         Ok(batches.into_iter().flatten().collect())
     }
-}
 
-/// An image's bytes, or what they gave before.
-enum Read {
-    Cached(ContentHash, Vec<f32>),
-    Fresh(Content, ContentHash),
-}
-
-impl Image {
-    fn ready(&self) -> Option<&ContentHash> {
-        match self {
-            Image::Ready(hash) => Some(hash),
-            _ => None,
-        }
+    /// The rows of a batch, computed part by part.
+    fn batch(&self, mut batch: Vec<Ready>) -> Vec<Row> {
+        let parts = self.extractors.parts().iter().enumerate();
+        let mut fresh: Vec<_> = parts
+            .map(|(part, extractor)| {
+                let images: Vec<_> = batch.iter_mut().filter_map(|ready| ready.images[part].take()).collect();
+                self.clock.embed.time(|| embed_batch(&**extractor, &images)).into_iter()
+            })
+            .collect();
+        let joined = batch.into_iter().map(|Ready { hash, rows, .. }| {
+            // Every part takes its turn, also after one that failed: its next row is the next image's.
+            let rows: Vec<Row> = (rows.into_iter().zip(&mut fresh).enumerate())
+                .map(|(part, (row, fresh))| row.map_or_else(|| self.keep(part, &hash, fresh), Ok))
+                .collect();
+            Ok(self.extractors.join(rows.into_iter().collect::<Result<_, _>>()?))
+        });
+        joined.collect()
     }
+
+    /// The next of the fresh rows, for the cache too.
+    fn keep(&self, part: usize, hash: &ContentHash, fresh: &mut impl Iterator<Item = Row>) -> Row {
+        let row = fresh.next().expect("a row for each image");
+        if let (Some(cache), Ok(row)) = (&self.cache, &row) {
+            cache.put_row(part, hash, row);
+        }
+        row
+    }
+}
+
+/// The rows that an image gave before, one a part; or its bytes, and what is known of its rows.
+enum Read {
+    Cached(ContentHash, Vec<Vec<f32>>),
+    Fresh(Content, ContentHash, Vec<Option<Vec<f32>>>),
 }
 
 /// Embeds a batch; if that fails, its images one by one, so that the culprit fails alone.

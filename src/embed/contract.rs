@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use image::{DynamicImage, GrayImage, RgbImage};
-use ndarray::{Array2, ArrayViewMut2};
+use ndarray::ArrayViewMut2;
 
 use super::*;
 use crate::collection::{Skipped, Stage};
@@ -72,17 +72,19 @@ impl Source for Memory {
     }
 }
 
-fn extractors() -> Vec<Box<dyn Extractor>> {
+fn extractors() -> Vec<Extractors> {
     let pixels = |width, height, colour, fit| {
         ExtractorSpec::Pixels(PixelsSpec { fit, ..PixelsSpec::new(width, height, colour) })
     };
     let gradients = GradientsSpec::default();
+    let joined = [(ExtractorSpec::Gradients(gradients), 2.0), (pixels(9, 6, Colour::Rgb, Fit::Pad), 0.3)];
     [
         pixels(28, 28, Colour::Grey, Fit::Stretch),
         pixels(7, 19, Colour::Rgb, Fit::Crop),
         pixels(32, 32, Colour::Rgb, Fit::Pad),
         ExtractorSpec::Gradients(gradients),
         ExtractorSpec::Gradients(GradientsSpec { size: 50, cells: 4, colour_rows: 1, ..gradients }),
+        ExtractorSpec::Combined(CombinedSpec::new(joined)),
     ]
     .iter()
     .map(|spec| spec.build().unwrap())
@@ -93,12 +95,12 @@ fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
 }
 
-fn run(source: &Memory, extractor: &dyn Extractor, cache: Option<&Cache>) -> Embedded {
-    embed(source, extractor, &EmbedOptions::default(), cache, None, &Silent).unwrap()
+pub(super) fn run(source: &Memory, extractors: &Extractors, cache: Option<&Cache>) -> Embedded {
+    embed(source, extractors, &EmbedOptions::default(), cache, None, &Silent).unwrap()
 }
 
 /// The rows' bits, for comparisons to the last one.
-fn bits(embedded: &Embedded) -> Vec<u32> {
+pub(super) fn bits(embedded: &Embedded) -> Vec<u32> {
     embedded.embeddings.view().iter().map(|v| v.to_bits()).collect()
 }
 
@@ -114,7 +116,7 @@ fn images() -> Vec<DynamicImage> {
 fn one_image_of_any_kind_gives_one_finite_row() {
     for extractor in extractors() {
         for image in images() {
-            let embedded = run(&Memory::new(vec![image]), &*extractor, None);
+            let embedded = run(&Memory::new(vec![image]), &extractor, None);
             assert_eq!(embedded.embeddings.view().dim(), (1, extractor.n_features()), "{:?}", extractor.spec());
         }
     }
@@ -123,15 +125,13 @@ fn one_image_of_any_kind_gives_one_finite_row() {
 #[test]
 fn identical_images_have_identical_rows_and_a_batch_is_as_each_alone() {
     for extractor in extractors() {
-        let all = images().into_iter().chain(images()).map(|image| extractor.prepare(&image)).collect::<Vec<_>>();
-        let mut together = Array2::zeros((all.len(), extractor.n_features()));
-        extractor.embed(&all, together.view_mut()).unwrap();
+        let all: Vec<_> = images().into_iter().chain(images()).collect();
+        let together = run(&Memory::new(all.clone()), &extractor, None).embeddings;
         let (first, again) = together.view().split_at(ndarray::Axis(0), 80);
         assert_eq!(first, again);
-        for (image, row) in all.chunks(1).zip(together.outer_iter()) {
-            let mut alone = Array2::zeros((1, extractor.n_features()));
-            extractor.embed(image, alone.view_mut()).unwrap();
-            assert_eq!(alone.row(0), row, "{:?}", extractor.spec());
+        for (image, row) in images().into_iter().zip(first.outer_iter()) {
+            let alone = run(&Memory::new(vec![image]), &extractor, None).embeddings;
+            assert_eq!(alone.view().row(0), row, "{:?}", extractor.spec());
         }
     }
 }
@@ -142,8 +142,8 @@ fn grey_is_the_same_stored_as_rgb() {
         let image = grey(40, 30, 1);
         let rgb = DynamicImage::ImageRgb8(image.to_rgb8());
         assert_eq!(
-            bits(&run(&Memory::new(vec![image]), &*extractor, None)),
-            bits(&run(&Memory::new(vec![rgb]), &*extractor, None))
+            bits(&run(&Memory::new(vec![image]), &extractor, None)),
+            bits(&run(&Memory::new(vec![rgb]), &extractor, None))
         );
     }
 }
@@ -158,7 +158,7 @@ fn a_spec_survives_json_and_rebuilds_the_same_rows() {
         assert_eq!(&spec, extractor.spec());
         assert_eq!(spec.hash(), extractor.spec().hash());
         assert!(hashes.insert(spec.hash()), "{json} has a hash of its own");
-        assert_eq!(bits(&run(&source, &*spec.build().unwrap(), None)), bits(&run(&source, &*extractor, None)));
+        assert_eq!(bits(&run(&source, &spec.build().unwrap(), None)), bits(&run(&source, &extractor, None)));
     }
     let unknown = r#"{"extractor":"pixels","version":1,"width":2,"height":2,"fit":"crop","colour":"grey","more":1}"#;
     assert!(serde_json::from_str::<ExtractorSpec>(unknown).is_err(), "an unknown field may mean anything");
@@ -168,9 +168,9 @@ fn a_spec_survives_json_and_rebuilds_the_same_rows() {
 fn threads_don_t_change_a_bit() {
     let source = Memory::new(images().into_iter().cycle().take(700).collect());
     for extractor in extractors() {
-        let expected = on_threads(1, || run(&source, &*extractor, None));
+        let expected = on_threads(1, || run(&source, &extractor, None));
         for threads in [2, 4] {
-            assert_eq!(bits(&on_threads(threads, || run(&source, &*extractor, None))), bits(&expected));
+            assert_eq!(bits(&on_threads(threads, || run(&source, &extractor, None))), bits(&expected));
         }
     }
 }
@@ -180,22 +180,22 @@ fn a_sequential_source_is_read_in_order() {
     let (free, mut ordered) = (Memory::new(images()), Memory::new(images()));
     ordered.sequential = true;
     let extractor = &extractors()[3];
-    let expected = bits(&run(&free, &**extractor, None));
-    assert_eq!(bits(&on_threads(4, || run(&ordered, &**extractor, None))), expected);
+    let expected = bits(&run(&free, extractor, None));
+    assert_eq!(bits(&on_threads(4, || run(&ordered, extractor, None))), expected);
 }
 
 #[test]
 fn an_empty_collection_gives_an_empty_matrix() {
-    let embedded = run(&Memory::new(vec![]), &*extractors()[0], None);
+    let embedded = run(&Memory::new(vec![]), &extractors()[0], None);
     assert_eq!(embedded.embeddings.view().dim(), (0, 784));
 }
 
 /// Fails on grey images, gives NaN for tiny ones.
-struct Fussy(Box<dyn Extractor>);
+pub(super) struct Fussy(pub ExtractorSpec);
 
 impl Extractor for Fussy {
     fn spec(&self) -> &ExtractorSpec {
-        self.0.spec()
+        &self.0
     }
     fn n_features(&self) -> usize {
         1
@@ -220,7 +220,9 @@ fn images_that_fail_are_skipped_and_the_others_keep_their_rows() {
     let broken = |width, height| DynamicImage::ImageLuma8(GrayImage::new(width, height));
     let images =
         vec![rgb(5, 5, 0), broken(0, 1), rgb(6, 5, 0), broken(1, 0), grey(9, 9, 0), rgb(1, 4, 0), rgb(7, 5, 0)];
-    let embedded = run(&Memory::new(images), &Fussy(extractors().remove(0)), None);
+    let spec = extractors()[0].spec().clone();
+    let fussy = Extractors::new(spec.clone(), vec![Box::new(Fussy(spec))]);
+    let embedded = run(&Memory::new(images), &fussy, None);
     assert_eq!(embedded.kept, [0, 2, 6]);
     assert_eq!(embedded.hashes.len(), 3);
     assert_eq!(embedded.embeddings.ids(), ["00000", "00002", "00006"]);
@@ -236,9 +238,9 @@ fn cached_rows_are_the_fresh_ones_to_the_bit() {
     let cache = Cache::new(dir.path().join("not/made/yet"));
     let source = Memory::new(images().into_iter().chain([rgb(5, 5, 99)]).collect());
     for extractor in extractors() {
-        let fresh = run(&source, &*extractor, None);
-        let first = run(&source, &*extractor, Some(&cache));
-        let second = run(&source, &*extractor, Some(&cache));
+        let fresh = run(&source, &extractor, None);
+        let first = run(&source, &extractor, Some(&cache));
+        let second = run(&source, &extractor, Some(&cache));
         assert_eq!((first.n_cached, second.n_cached), (0, 81));
         assert_eq!(bits(&first), bits(&fresh));
         assert_eq!(bits(&second), bits(&fresh));
@@ -274,7 +276,7 @@ fn an_interrupted_run_goes_on_from_its_cache() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::new(dir.path());
     let source = Memory::new((0..3000).map(|i| rgb(8, 8, i)).collect());
-    let extractor = &*extractors()[3];
+    let extractor = &extractors()[3];
     let stopping = Stopping { after: 1000, ..Default::default() };
     let options = EmbedOptions::default();
     let stopped = on_threads(2, || embed(&source, extractor, &options, Some(&cache), None, &stopping));
@@ -290,7 +292,7 @@ fn a_cache_that_can_t_be_written_is_one_warning() {
     let file = dir.path().join("file");
     std::fs::write(&file, b"").unwrap();
     let reporter = Stopping { after: usize::MAX, ..Default::default() };
-    let (source, extractor) = (Memory::new(images()), &*extractors()[0]);
+    let (source, extractor) = (Memory::new(images()), &extractors()[0]);
     let cache = Cache::new(file.join("below"));
     let embedded = embed(&source, extractor, &EmbedOptions::default(), Some(&cache), None, &reporter).unwrap();
     assert_eq!(embedded.kept.len(), 80);
@@ -310,7 +312,7 @@ fn every_decoded_image_is_shown_once_with_its_hash() {
     };
     for _ in 0..2 {
         let options = EmbedOptions { memory: 1, ..Default::default() };
-        embed(&source, &*extractors()[0], &options, Some(&cache), Some(&see), &Silent).unwrap();
+        embed(&source, &extractors()[0], &options, Some(&cache), Some(&see), &Silent).unwrap();
     }
     assert!(seen.iter().all(|s| s.load(Ordering::Relaxed)));
 }
@@ -329,7 +331,7 @@ fn files_are_read_when_they_may_have_changed() {
         let stamp = Stamp { len: 4, modified: std::fs::metadata(&path).unwrap().modified().unwrap() };
         source.items = vec![item("a".into(), Some((path.clone(), stamp)))];
         [0; 2].map(|_| {
-            run(&source, &*extractors()[0], Some(&cache));
+            run(&source, &extractors()[0], Some(&cache));
             source.reads.swap(0, Ordering::Relaxed)
         })
     };

@@ -1,10 +1,11 @@
-//! Pixels to features: the contract of an extractor, the extractors, a collection embedded with its cache, and files
-//! of embeddings.
+//! Pixels to features: the contract of an extractor, the extractors, several of them joined, a collection embedded with
+//! its cache, and files of embeddings.
 //!
-//! An extractor is one file here, one variant of [`ExtractorSpec`] and one arm of [`ExtractorSpec::build`].
+//! An extractor is one file here, one variant of [`ExtractorSpec`] and one arm where that is built.
 
 mod batch;
 mod cache;
+mod combine;
 pub mod files;
 mod gate;
 mod gather;
@@ -17,6 +18,8 @@ mod contract;
 
 pub use batch::{EmbedOptions, EmbedSeconds, Embedded, OnImage, embed};
 pub use cache::Cache;
+pub(crate) use combine::joined_name;
+pub use combine::{CombinedSpec, Extractors, WeightedSpec};
 pub use gather::Layout;
 pub use gradients::GradientsSpec;
 pub use pixels::{Colour, PixelsChoice, PixelsSpec, choose_pixels};

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::combine::{CombinedSpec, Extractors};
 use super::gradients::{Gradients, GradientsSpec};
 use super::pixels::{Pixels, PixelsSpec};
 use super::{EmbedError, Extractor};
@@ -25,25 +26,42 @@ pub enum ExtractorSpec {
     Pixels(PixelsSpec),
     /// Histograms of edge directions and of colours.
     Gradients(GradientsSpec),
+    /// Several of them, joined.
+    Combined(CombinedSpec),
 }
 
 impl ExtractorSpec {
     /// The name by which users choose it.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> String {
         match self {
-            Self::Pixels(_) => "pixels",
-            Self::Gradients(_) => "gradients",
+            Self::Pixels(_) => "pixels".into(),
+            Self::Gradients(_) => "gradients".into(),
+            Self::Combined(spec) => spec.name(),
         }
     }
 
-    /// The extractor.
+    /// The extractor, or those that are joined.
     ///
     /// # Errors
     /// If the spec's version isn't known, or a parameter is out of its range.
-    pub fn build(&self) -> Result<Box<dyn Extractor>, EmbedError> {
+    pub fn build(&self) -> Result<Extractors, EmbedError> {
+        let parts = match self {
+            Self::Combined(spec) => spec.build()?,
+            single => vec![single.build_single()?],
+        };
+        Ok(Extractors::new(self.clone(), parts))
+    }
+
+    /// One that is no combination.
+    pub(super) fn build_single(&self) -> Result<Box<dyn Extractor>, EmbedError> {
         Ok(match self {
             Self::Pixels(spec) => Box::new(Pixels::new(*spec)?),
             Self::Gradients(spec) => Box::new(Gradients::new(*spec)?),
+            Self::Combined(_) => {
+                let (extractor, parameter, expected) =
+                    ("combined", "part", "an extractor that is no combination itself");
+                return Err(EmbedError::Parameter { extractor, parameter, expected, found: self.name() });
+            }
         })
     }
 

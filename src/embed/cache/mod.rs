@@ -1,5 +1,6 @@
 //! Features that were computed before, so that an interrupted run goes on and a second run decodes nothing. Only rows of
-//! up to 64 KiB are kept.
+//! up to 64 KiB are kept. Of joined extractors each has its own rows, so that any combination of what was computed costs
+//! nothing.
 //!
 //! ```text
 //! CACHE/embeddings-v1/SPEC-HASH/*.seg    content hash -> row of features
@@ -19,13 +20,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{ContentHash, SpecHash};
+use super::{ContentHash, Extractor};
 use crate::progress::Reporter;
 use crate::source::Stamp;
 use segments::{Key, Segments};
 
 /// A file modified less than this before it was hashed may still change without its time showing it.
 const RACY: Duration = Duration::from_secs(2);
+
+/// Features of the longest rows that are kept.
+const MAX_FEATURES: usize = 1 << 14;
 
 /// A directory of features, shared by any number of processes.
 #[derive(Clone, Debug)]
@@ -39,39 +43,47 @@ impl Cache {
         Self { directory: directory.into() }
     }
 
-    /// Opens it for one extractor.
-    pub(super) fn open<'a>(&self, spec: &SpecHash, n_features: usize, reporter: &'a dyn Reporter) -> OpenCache<'a> {
-        let rows = self.directory.join("embeddings-v1").join(spec.to_string());
-        OpenCache {
+    /// Opens it for extractors, each known by its place in `parts`; `None` if their rows are all too long to be kept.
+    pub(super) fn open<'a>(&self, parts: &[Box<dyn Extractor>], reporter: &'a dyn Reporter) -> Option<OpenCache<'a>> {
+        let open = |part: &dyn Extractor| {
+            let directory = self.directory.join("embeddings-v1").join(part.spec().hash().to_string());
+            let kept = part.n_features() <= MAX_FEATURES;
+            kept.then(|| Segments::open(directory, part.n_features() * size_of::<f32>()))
+        };
+        let rows: Vec<_> = parts.iter().map(|part| open(&**part)).collect();
+        rows.iter().any(Option::is_some).then(|| OpenCache {
             directory: self.directory.clone(),
-            rows: Segments::open(rows, n_features * size_of::<f32>()),
+            rows,
             contents: Segments::open(self.directory.join("contents-v1"), size_of::<Key>()),
             failed: AtomicBool::new(false),
             reporter,
-        }
+        })
     }
 }
 
 /// The cache as one run sees it: what was there on opening is found, what is put is for the next.
 pub(super) struct OpenCache<'a> {
     directory: PathBuf,
-    rows: Segments,
+    /// Of each part, if its rows are kept.
+    rows: Vec<Option<Segments>>,
     contents: Segments,
     failed: AtomicBool,
     reporter: &'a dyn Reporter,
 }
 
 impl OpenCache<'_> {
-    /// The features of these contents.
-    pub fn row(&self, contents: &ContentHash) -> Option<Vec<f32>> {
-        let bytes = self.rows.get(contents.as_bytes())?;
+    /// A part's features of these contents.
+    pub fn row(&self, part: usize, contents: &ContentHash) -> Option<Vec<f32>> {
+        let bytes = self.rows[part].as_ref()?.get(contents.as_bytes())?;
         Some(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
     }
 
-    /// Keeps the features of these contents.
-    pub fn put_row(&self, contents: &ContentHash, row: &[f32]) {
-        let bytes: Vec<u8> = row.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.put(&self.rows, contents.as_bytes(), &bytes);
+    /// Keeps a part's features of these contents.
+    pub fn put_row(&self, part: usize, contents: &ContentHash, row: &[f32]) {
+        if let Some(rows) = &self.rows[part] {
+            let bytes: Vec<u8> = row.iter().flat_map(|v| v.to_le_bytes()).collect();
+            self.put(rows, contents.as_bytes(), &bytes);
+        }
     }
 
     /// What `path` held when it was last read, if it has this stamp still.
