@@ -44,43 +44,44 @@ impl Reporter for Silent {
     }
 }
 
-/// Asked to stop from the beginning.
-#[cfg(test)]
-pub(crate) struct Stopped;
-
-#[cfg(test)]
-impl Reporter for Stopped {
-    fn begin(&self, _: &'static str, _: Option<u64>) {}
-    fn advance(&self, _: u64) {}
-    fn end(&self) {}
-    fn detail(&self, _: &str) {}
-    fn warn(&self, _: &str) {}
-    fn interrupted(&self) -> bool {
-        true
-    }
-}
-
-/// Counts how often it is asked whether to stop.
+/// Stops a run after so many steps, if any; counts how often it is asked, and keeps what it is warned of.
 #[cfg(test)]
 #[derive(Default)]
-pub(crate) struct Counting(std::sync::atomic::AtomicUsize);
+pub(crate) struct Watch {
+    stop_after: Option<u64>,
+    steps: std::sync::atomic::AtomicU64,
+    asked: std::sync::atomic::AtomicUsize,
+    warned: std::sync::Mutex<Vec<String>>,
+}
 
 #[cfg(test)]
-impl Counting {
-    pub fn checks(&self) -> usize {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
+impl Watch {
+    pub fn stopping_after(steps: u64) -> Self {
+        Self { stop_after: Some(steps), ..Self::default() }
+    }
+
+    pub fn asked(&self) -> usize {
+        self.asked.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub fn warned(&self) -> Vec<String> {
+        self.warned.lock().unwrap().clone()
     }
 }
 
 #[cfg(test)]
-impl Reporter for Counting {
+impl Reporter for Watch {
     fn begin(&self, _: &'static str, _: Option<u64>) {}
-    fn advance(&self, _: u64) {}
+    fn advance(&self, steps: u64) {
+        self.steps.fetch_add(steps, std::sync::atomic::Ordering::Relaxed);
+    }
     fn end(&self) {}
     fn detail(&self, _: &str) {}
-    fn warn(&self, _: &str) {}
+    fn warn(&self, message: &str) {
+        self.warned.lock().unwrap().push(message.into());
+    }
     fn interrupted(&self) -> bool {
-        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        false
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.stop_after.is_some_and(|most| self.steps.load(std::sync::atomic::Ordering::Relaxed) >= most)
     }
 }

@@ -1,7 +1,7 @@
 //! What every clusterer must keep to, tested over all of them.
 
 use super::*;
-use crate::progress::{Silent, Stopped};
+use crate::progress::{Silent, Watch};
 use ndarray::{Array2, Axis};
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -195,7 +195,7 @@ fn bad_input_is_an_error() {
 #[test]
 fn a_fit_can_be_stopped() {
     for algorithm in clusterers(3) {
-        let error = algorithm.fit(random(50, 3, 10).view(), &Stopped).unwrap_err();
+        let error = algorithm.fit(random(50, 3, 10).view(), &Watch::stopping_after(0)).unwrap_err();
         assert!(matches!(error, ClusterError::Interrupted(_)), "{algorithm:?}: {error}");
     }
 }

@@ -224,41 +224,37 @@ fn by_size<C: Compare>(rows: &impl Points, run: Run, compare: impl Fn(usize) -> 
     let mut labels: Vec<Option<ClusterId>> = run.labels.iter().enumerate().map(group).collect();
     let mut centroids = ndarray::concatenate![Axis(0), run.centroids, Array2::zeros((1, n_features))];
     let mut blank = Some(k);
-    loop {
-        let order = settle::by_size(&labels, centroids.nrows());
+    while let Some(order) = settle::out_of_order(&labels, centroids.nrows()) {
         settle::renumber(&mut labels, &order);
         centroids = centroids.select(Axis(0), &order);
         blank = blank.and_then(|blank| order.iter().position(|&old| old == blank));
         // Of equally near centroids the lowest number counts, which may be another one now.
-        if !run.tied.is_empty() && !renew(&mut labels, &run.tied, &centroids, blank, &compare(k)) {
-            continue;
+        if !run.tied.is_empty() {
+            renew(&mut labels, &run.tied, &centroids, blank, &compare(k));
         }
-        return Clustering {
-            labels,
-            assigner: Assigner::Centroids(Centroids { metric: rows.metric(), centroids, blank }),
-            inertia: Some(run.inertia),
-            n_iterations: run.n_iterations,
-            converged: run.converged,
-            summary: Some(run.summary),
-        };
+    }
+    Clustering {
+        labels,
+        assigner: Assigner::Centroids(Centroids { metric: rows.metric(), centroids, blank }),
+        inertia: Some(run.inertia),
+        n_iterations: run.n_iterations,
+        converged: run.converged,
+        summary: Some(run.summary),
     }
 }
 
-/// Gives rows the label of the first nearest centroid; whether that changed nothing.
+/// Gives rows the label of the first nearest centroid.
 fn renew(
     labels: &mut [Option<ClusterId>],
     tied: &[u32],
     centroids: &Array2<f32>,
     blank: Option<ClusterId>,
     compare: &impl Compare,
-) -> bool {
+) {
     let squared = compare.squared(centroids);
-    let mut settled = true;
     for &row in tied {
         let others = (0..centroids.nrows()).filter(|c| Some(*c) != blank);
         let by_distance = |a: &usize, b: &usize| squared(row as usize, *a).total_cmp(&squared(row as usize, *b));
-        let nearest = others.min_by(by_distance);
-        settled &= std::mem::replace(&mut labels[row as usize], nearest) == nearest;
+        labels[row as usize] = others.min_by(by_distance);
     }
-    settled
 }

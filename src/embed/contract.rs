@@ -9,7 +9,7 @@ use super::*;
 use crate::collection::{Skipped, Stage};
 use crate::decode::Fit;
 use crate::files::At;
-use crate::progress::{Reporter, Silent};
+use crate::progress::{Silent, Watch};
 use crate::source::{Item, Source, SourceError, Stamp};
 
 /// A picture of blobs and noise.
@@ -248,36 +248,13 @@ fn cached_rows_are_the_fresh_ones_to_the_bit() {
     }
 }
 
-/// Stops after so many steps; keeps warnings.
-#[derive(Default)]
-struct Stopping {
-    steps: AtomicUsize,
-    after: usize,
-    warned: std::sync::Mutex<Vec<String>>,
-}
-
-impl Reporter for Stopping {
-    fn begin(&self, _: &'static str, _: Option<u64>) {}
-    fn advance(&self, steps: u64) {
-        self.steps.fetch_add(steps as usize, Ordering::Relaxed);
-    }
-    fn end(&self) {}
-    fn detail(&self, _: &str) {}
-    fn warn(&self, message: &str) {
-        self.warned.lock().unwrap().push(message.into());
-    }
-    fn interrupted(&self) -> bool {
-        self.steps.load(Ordering::Relaxed) >= self.after
-    }
-}
-
 #[test]
 fn an_interrupted_run_goes_on_from_its_cache() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::new(dir.path());
     let source = Memory::new((0..3000).map(|i| rgb(8, 8, i)).collect());
     let extractor = &extractors()[3];
-    let stopping = Stopping { after: 1000, ..Default::default() };
+    let stopping = Watch::stopping_after(1000);
     let options = EmbedOptions::default();
     let stopped = on_threads(2, || embed(&source, extractor, &options, Some(&cache), None, &stopping));
     assert!(matches!(stopped, Err(EmbedError::Interrupted(_))));
@@ -291,12 +268,12 @@ fn a_cache_that_can_t_be_written_is_one_warning() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, b"").unwrap();
-    let reporter = Stopping { after: usize::MAX, ..Default::default() };
+    let reporter = Watch::default();
     let (source, extractor) = (Memory::new(images()), &extractors()[0]);
     let cache = Cache::new(file.join("below"));
     let embedded = embed(&source, extractor, &EmbedOptions::default(), Some(&cache), None, &reporter).unwrap();
     assert_eq!(embedded.kept.len(), 80);
-    assert_eq!(reporter.warned.lock().unwrap().len(), 1);
+    assert_eq!(reporter.warned().len(), 1);
 }
 
 #[test]

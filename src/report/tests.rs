@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::*;
 use crate::collection::{Skipped, Stage};
-use crate::progress::{Interrupted, Silent, Stopped};
+use crate::progress::{Interrupted, Silent, Watch};
 
 const HOSTILE: [&str; 8] = [
     "</script><script>alert(1)</script>",
@@ -350,7 +350,7 @@ fn an_interrupted_report_leaves_the_earlier_one() {
     write(out.path(), &made.contents(&members), &Silent).unwrap();
     let before = files(out.path());
     let other = Contents { title: "other", ..made.contents(&members) };
-    assert!(matches!(write(out.path(), &other, &Stopped), Err(ReportError::Interrupted(Interrupted))));
+    assert!(matches!(write(out.path(), &other, &Watch::stopping_after(0)), Err(ReportError::Interrupted(Interrupted))));
     assert!(files(out.path()) == before);
 }
 

@@ -250,31 +250,14 @@ fn n_digits(n: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
-    use crate::progress::Silent;
+    use crate::progress::{Silent, Watch};
     use crate::synth::{DotsParams, Kind, UniformParams};
 
     fn few_dots(n_samples: usize) -> (Dots, Recipe) {
         let params = DotsParams { n_samples, n_classes: 3, size: 16, seed: 1 };
         (Dots::new(params.clone()).unwrap(), Recipe::Dots(params))
-    }
-
-    /// Asks to stop once `n` steps are done.
-    struct StopAfter(u64, AtomicU64);
-
-    impl Reporter for StopAfter {
-        fn begin(&self, _: &'static str, _: Option<u64>) {}
-        fn advance(&self, steps: u64) {
-            self.1.fetch_add(steps, Ordering::Relaxed);
-        }
-        fn end(&self) {}
-        fn detail(&self, _: &str) {}
-        fn warn(&self, _: &str) {}
-        fn interrupted(&self) -> bool {
-            self.1.load(Ordering::Relaxed) >= self.0
-        }
     }
 
     #[test]
@@ -372,10 +355,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (_, recipe) = few_dots(2000);
         for name in ["d", "d.npy", "d-images-idx3-ubyte"] {
-            let stopped = write(&recipe, &dir.path().join(name), &StopAfter(0, AtomicU64::new(0)));
+            let stopped = write(&recipe, &dir.path().join(name), &Watch::stopping_after(0));
             assert!(matches!(stopped, Err(SynthError::Interrupted(_))), "{name}: {stopped:?}");
         }
-        let stopped = write(&recipe, &dir.path().join("d"), &StopAfter(100, AtomicU64::new(0)));
+        let stopped = write(&recipe, &dir.path().join("d"), &Watch::stopping_after(100));
         assert!(matches!(stopped, Err(SynthError::Interrupted(_))));
         let left: Vec<_> = walkdir::WalkDir::new(dir.path()).into_iter().map(|e| e.unwrap().into_path()).collect();
         assert_eq!(left, [dir.path().to_owned(), dir.path().join("d")], "an empty directory alone");

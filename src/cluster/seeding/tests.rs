@@ -3,7 +3,7 @@
 use super::potential::Potential;
 use super::*;
 use crate::cluster::{KMeansParams, Metric::*};
-use crate::progress::{Silent, Stopped};
+use crate::progress::{Silent, Watch};
 use linfa::ParamGuard;
 use ndarray::array;
 use rand::Rng;
@@ -225,9 +225,9 @@ fn bad_requests_are_errors() {
 fn seeding_and_restarts_can_be_stopped() {
     let x = uniform(100, 2, 1);
     for init in [Init::KMeansPlusPlus, Init::KMeansParallel] {
-        let stopped = seed(x.view(), Euclidean, 5, &init, 0, &Stopped);
+        let stopped = seed(x.view(), Euclidean, 5, &init, 0, &Watch::stopping_after(0));
         assert!(matches!(stopped, Err(ClusterError::Interrupted(_))));
     }
-    let fit = KMeansParams::new(5).init(Init::Random).check().unwrap().fit_rows(x.view(), &Stopped);
+    let fit = KMeansParams::new(5).init(Init::Random).check().unwrap().fit_rows(x.view(), &Watch::stopping_after(0));
     assert!(matches!(fit, Err(ClusterError::Interrupted(_))));
 }
