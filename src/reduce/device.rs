@@ -66,3 +66,27 @@ impl<'a> Rows<'a> {
         Ok(sum)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn sums_run_over_all_blocks_and_stretches() {
+        let x = Array2::from_shape_fn((7000, 6), |(i, j)| ((i * 7 + j * 13 + i * j) % 23) as f32 / 23.0);
+        let mean = Array1::from_elem(6, 0.25f32);
+        let rows = Rows::new(x.view(), Some(&mean), 6, &Device::Cpu);
+        let mut rows = Rows { blocks: rows.blocks.in_blocks_of(3000), ..rows };
+        let centred = x.mapv(|v| f64::from(v) - 0.25);
+        let q = Array2::from_shape_fn((2, 6), |(i, j)| (i + 2 * j) as f64 / 8.0 - 0.5);
+        let gram = centred.t().dot(&centred);
+        for _ in 0..2 {
+            for (found, expected) in
+                [(rows.gram(&Silent).unwrap(), gram.clone()), (rows.gram_times(&q, &Silent).unwrap(), q.dot(&gram))]
+            {
+                assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-2), "{found} {expected}");
+            }
+        }
+    }
+}

@@ -278,7 +278,7 @@ mod tests {
         }
     }
 
-    /// Both ways of the search, in several blocks of rows; candle's CPU stands for a device.
+    /// Both ways of the search; candle's CPU stands for a device.
     #[test]
     fn a_device_finds_what_the_cpu_finds() {
         let device = Device::Candle(candle_core::Device::Cpu);
