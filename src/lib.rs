@@ -13,6 +13,7 @@
 //! pipeline                                          fit and predict: the stages composed
 //! model                                             the fitted artefact: save, load, assign
 //! source decode embed reduce cluster evaluate synth the stages
+//! nn                                                layers of neural networks
 //! collection distance device files npy progress     vocabulary
 //! ```
 //!
@@ -34,6 +35,7 @@ pub mod embed;
 pub mod evaluate;
 pub mod files;
 pub mod model;
+pub mod nn;
 pub mod npy;
 pub mod pipeline;
 pub mod progress;
