@@ -40,19 +40,79 @@ pub fn resize(image: &DynamicImage, width: u32, height: u32, fit: Fit) -> Dynami
         return image.clone();
     }
     match fit {
-        Fit::Stretch => scale(image, width, height, false),
-        Fit::Crop => scale(image, width, height, true),
+        Fit::Stretch => scale(image, width, height, Interpolation::Bicubic.options()),
+        Fit::Crop => {
+            scale(image, width, height, Interpolation::Bicubic.options().fit_into_destination(Some((0.5, 0.5))))
+        }
         Fit::Pad => pad(image, width, height),
     }
 }
 
-fn scale(image: &DynamicImage, width: u32, height: u32, crop: bool) -> DynamicImage {
-    let mut scaled = DynamicImage::new(width, height, image.color());
-    let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-    if crop {
-        options = options.fit_into_destination(Some((0.5, 0.5)));
+/// How the values between pixels are made. Shrinking widens either by the scale, so that nothing aliases.
+#[derive(serde::Serialize, serde::Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    /// Linear between neighbours, Pillow's `BILINEAR`.
+    Bilinear,
+    /// The cubic of Catmull and Rom, Pillow's `BICUBIC`.
+    Bicubic,
+}
+
+impl Interpolation {
+    fn options(self) -> ResizeOptions {
+        let filter = match self {
+            Self::Bilinear => FilterType::Bilinear,
+            Self::Bicubic => FilterType::CatmullRom,
+        };
+        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter))
     }
-    Resizer::new().resize(image, &mut scaled, &options).expect("both pictures are grey or both RGB");
+}
+
+/// Scales the whole picture to `width` x `height`, whatever its proportions, as [`resize`] does but by a filter of
+/// choice.
+///
+/// ```
+/// use alike::decode::{Interpolation, resample};
+/// use image::DynamicImage;
+/// let picture = resample(&DynamicImage::new_rgb8(30, 10), 8, 8, Interpolation::Bilinear);
+/// assert_eq!((picture.width(), picture.height()), (8, 8));
+/// ```
+pub fn resample(image: &DynamicImage, width: u32, height: u32, interpolation: Interpolation) -> DynamicImage {
+    scale(image, width.max(1), height.max(1), interpolation.options())
+}
+
+/// Scales a picture so that its shorter side has `shortest` pixels, and cuts the middle `side` x `side` out of it, the
+/// part that torchvision's `Resize` and `CenterCrop` leave of a Pillow image. Only what is kept is computed.
+/// `shortest` is taken to be `side` at least, and that 1.
+///
+/// ```
+/// use alike::decode::{Interpolation, resize_crop};
+/// use image::DynamicImage;
+/// let picture = resize_crop(&DynamicImage::new_rgb8(300, 100), 256, 224, Interpolation::Bicubic);
+/// assert_eq!((picture.width(), picture.height()), (224, 224));
+/// ```
+pub fn resize_crop(image: &DynamicImage, shortest: u32, side: u32, interpolation: Interpolation) -> DynamicImage {
+    let (side, short) = (side.max(1), image.width().min(image.height()).max(1));
+    let shortest = shortest.max(side);
+    // The longer side is cut off to whole pixels, so its scale may be a little less.
+    let part = |length: u32| {
+        let scaled = (u64::from(shortest) * u64::from(length) / u64::from(short)) as f64;
+        let scale = f64::from(length) / scaled;
+        let start = ((scaled - f64::from(side)) / 2.0).round_ties_even();
+        (start * scale, f64::from(side) * scale)
+    };
+    let ((left, width), (top, height)) = (part(image.width()), part(image.height()));
+    scale(image, side, side, interpolation.options().crop(left, top, width, height))
+}
+
+/// A picture of grey or RGB by these options; others become RGB.
+fn scale(image: &DynamicImage, width: u32, height: u32, options: ResizeOptions) -> DynamicImage {
+    match image {
+        DynamicImage::ImageLuma8(_) | DynamicImage::ImageRgb8(_) => {}
+        other => return scale(&DynamicImage::ImageRgb8(other.to_rgb8()), width, height, options),
+    }
+    let mut scaled = DynamicImage::new(width, height, image.color());
+    Resizer::new().resize(image, &mut scaled, &options).expect("the part lies within, and both are grey or both RGB");
     scaled
 }
 

@@ -3,6 +3,7 @@
 //!
 //! An extractor is one file here, one variant of [`ExtractorSpec`] and one arm where that is built.
 
+mod architecture;
 mod batch;
 mod cache;
 mod combine;
@@ -10,18 +11,21 @@ pub mod files;
 mod gate;
 mod gather;
 mod gradients;
+mod hub;
 mod pixels;
 mod spec;
 
 #[cfg(test)]
 mod contract;
 
+pub use architecture::{Architecture, ResNetBlock, VggOutput};
 pub use batch::{EmbedOptions, EmbedSeconds, Embedded, OnImage, embed};
 pub use cache::Cache;
 pub(crate) use combine::joined_name;
 pub use combine::{CombinedSpec, Extractors, WeightedSpec};
 pub use gather::Layout;
 pub use gradients::GradientsSpec;
+pub use hub::{HubModel, Interpolation, Preprocess};
 pub use pixels::{Colour, PixelsChoice, PixelsSpec, choose_pixels};
 pub use spec::{ExtractorSpec, SpecHash};
 
