@@ -12,6 +12,7 @@ mod gate;
 mod gather;
 mod gradients;
 mod hub;
+mod networks;
 mod pixels;
 mod spec;
 
@@ -26,6 +27,7 @@ pub use combine::{CombinedSpec, Extractors, WeightedSpec};
 pub use gather::Layout;
 pub use gradients::GradientsSpec;
 pub use hub::{HubModel, Interpolation, Preprocess};
+pub use networks::Network;
 pub use pixels::{Colour, PixelsChoice, PixelsSpec, choose_pixels};
 pub use spec::{ExtractorSpec, SpecHash};
 
