@@ -10,6 +10,10 @@ pub trait Reporter: Sync {
     fn end(&self);
     /// Something the user should know, such as a choice made for them (`-v` shows it).
     fn detail(&self, message: &str);
+    /// Something the user would like to know, such as how much is about to be fetched.
+    fn notice(&self, message: &str) {
+        self.detail(message);
+    }
     /// Something the user must know.
     fn warn(&self, message: &str);
     /// Whether the user asked to stop. Long loops ask often and return [`Interrupted`].

@@ -2,7 +2,7 @@
 
 use crate::arrange::Mode;
 use crate::device::DeviceChoice;
-use crate::embed::{Colour, CombinedSpec, joined_name};
+use crate::embed::{Colour, CombinedSpec, HubModel, joined_name};
 use crate::evaluate::NoiseRule;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -66,8 +66,8 @@ pub enum Command {
     Assign(AssignArgs),
     /// Take an arrangement back: copies and links are removed, moved files return
     Undo(UndoArgs),
-    /// List the extractors
-    Models,
+    /// List the extractors, or fetch the weights of published ones
+    Models(ModelsArgs),
     /// Make synthetic data
     Synth(SynthArgs),
 }
@@ -354,6 +354,26 @@ pub struct AssignArgs {
     pub out: Option<PathBuf>,
 }
 
+/// `alike models`.
+#[derive(Args, Debug)]
+pub struct ModelsArgs {
+    /// List them if nothing is given.
+    #[command(subcommand)]
+    pub action: Option<ModelsAction>,
+}
+
+/// What `alike models` does.
+#[derive(Debug, Subcommand)]
+pub enum ModelsAction {
+    /// Fetch the weights of published models from the Hugging Face hub into its cache (HF_HOME, HF_HUB_CACHE), and check
+    /// them; what is there is checked alone
+    Fetch {
+        /// The models
+        #[arg(required = true, value_name = "NAME", value_parser = parse_published)]
+        names: Vec<&'static HubModel>,
+    },
+}
+
 /// `alike undo`.
 #[derive(Args, Debug)]
 pub struct UndoArgs {
@@ -431,6 +451,13 @@ fn parse_part(text: &str) -> Result<(ExtractorName, f32), String> {
         weight.map_or(Some(1.0), |weight| weight.parse().ok().filter(|weight| CombinedSpec::WEIGHTS.contains(weight)));
     let weight = weight.ok_or_else(|| format!("{text}: give a weight from 0.001 to 1000, such as {name}:2"))?;
     Ok((*found, weight))
+}
+
+fn parse_published(text: &str) -> Result<&'static HubModel, String> {
+    HubModel::find(text).ok_or_else(|| {
+        let known: Vec<&str> = HubModel::all().iter().map(|model| model.name.as_str()).collect();
+        format!("no published model {text:?}: give {}", known.join(", "))
+    })
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {

@@ -67,7 +67,7 @@ fn run(command: &Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Score(args) => score::run(args, printer),
         Command::Assign(args) => assign::run(args, printer),
         Command::Undo(args) => undo::run(args, printer),
-        Command::Models => models::run(printer),
+        Command::Models(args) => models::run(args, printer),
         Command::Synth(args) => synth::run(args, printer),
     }
 }

@@ -151,6 +151,12 @@ impl Reporter for Printer {
         }
     }
 
+    fn notice(&self, message: &str) {
+        if self.level >= Level::Normal {
+            self.line(&format!("{:>9} {message}", ""));
+        }
+    }
+
     fn warn(&self, message: &str) {
         self.line(&format!("warning: {message}"));
     }

@@ -1,8 +1,19 @@
 //! Published models: what they are, what their images must look like, where their weights come from.
+//!
+//! Weights lie in the cache of Python's huggingface_hub, in its layout, so that either uses what the other fetched. What
+//! a file hashes to is part of an extractor's spec, and is checked whenever the file is read.
 
+mod cache;
+#[cfg(feature = "hub")]
+mod download;
+mod error;
 mod preprocess;
+mod weights;
 
+pub use cache::Hub;
+pub use error::{AbsentReason, WeightsError};
 pub use preprocess::{Interpolation, Preprocess};
+pub use weights::Weights;
 
 use std::sync::LazyLock;
 
@@ -54,6 +65,11 @@ impl HubModel {
     pub fn find(name: &str) -> Option<&'static Self> {
         Self::all().iter().find(|model| model.name == name)
     }
+
+    /// The branch or commit it is taken from.
+    fn revision(&self) -> &str {
+        self.revision.as_deref().unwrap_or("main")
+    }
 }
 
 fn parse(text: &str) -> Vec<HubModel> {
@@ -66,13 +82,14 @@ fn parse(text: &str) -> Vec<HubModel> {
     list.model
 }
 
+/// Whether `text` is so many hexadecimal digits, as the names of commits (40) and SHA-256 (64) are written.
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn is_hex(text: &str, digits: usize) -> bool {
-        text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    }
 
     #[test]
     fn the_list_holds_what_a_download_needs() {
