@@ -3,7 +3,8 @@
 use super::args::AssignArgs;
 use super::printer::Printer;
 use super::{Exit, inputs, results};
-use crate::embed::Layout;
+use crate::device::Device;
+use crate::embed::{Hub, Layout, Setup};
 use crate::files::{At, write_whole};
 use crate::model::{Model, Verdict};
 use anyhow::bail;
@@ -28,7 +29,9 @@ pub fn run(args: &AssignArgs, printer: &Printer) -> anyhow::Result<Exit> {
         );
     };
     let collection = inputs::open(&args.input, None, printer)?;
-    let embedded = inputs::embed(&collection, &spec.build()?, Layout::Auto, &args.input, None, printer)?;
+    let setup = Setup { hub: Hub::from_env(), files: args.weights.clone(), device: Device::open(args.device)? };
+    let extractor = spec.build_with(&setup, printer)?;
+    let embedded = inputs::embed(&collection, &extractor, Layout::Auto, &args.input, None, printer)?;
     let verdicts = model.assign(embedded.embeddings.features())?;
     let items = embedded.kept.iter().map(|&i| &collection.source.items()[i]);
     let rows: Vec<Row> = items

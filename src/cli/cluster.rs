@@ -20,7 +20,7 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let results: Vec<&Path> = std::iter::once(&args.out).chain(&args.save).map(PathBuf::as_path).collect();
     inputs::check_results(&args.input.input, &from, &results)?;
     inputs::check_truth(args.truth.truth.as_deref())?;
-    let params = settings::fit_params(&args.fit)?;
+    let params = settings::fit_params(&args.fit, args.extractor.device)?;
     if matches!(params.algorithm, Algorithm::MiniBatch(_)) && files::is_embeddings(&args.input.input) {
         return stream::run(args, &params, printer);
     }

@@ -4,13 +4,14 @@ use super::args::{ExtractorArgs, ExtractorName, InputArgs, ModelChoice};
 use super::exit::UsageError;
 use super::settings;
 use crate::collection::{self, Embeddings, Skipped, Truth};
+use crate::device::Device;
 use crate::embed::{
-    self, CombinedSpec, EmbedOptions, EmbedSeconds, Embedded, ExtractorSpec, Extractors, GradientsSpec, Layout,
-    OnImage, PixelsChoice,
+    self, CombinedSpec, EmbedError, EmbedOptions, EmbedSeconds, Embedded, ExtractorSpec, Extractors, GradientsSpec,
+    Hub, Layout, OnImage, PixelsChoice, PretrainedSpec, Setup,
 };
 use crate::evaluate::files::{align, read_truth};
 use crate::files::check_writable;
-use crate::progress::{Interrupted, Reporter};
+use crate::progress::Reporter;
 use crate::source::{self, Collection, Input};
 use anyhow::Context;
 use std::io::Read;
@@ -87,28 +88,43 @@ pub fn extractor(
     collection: &Collection,
     reporter: &dyn Reporter,
 ) -> anyhow::Result<Extractors> {
+    let auto = [(ExtractorName::Gradients, 1.0)];
     let parts = match &args.model {
-        ModelChoice::Auto => &[(ExtractorName::Gradients, 1.0)][..],
+        ModelChoice::Auto => &auto[..],
         ModelChoice::Given(parts) => parts,
     };
     if (args.size.is_some() || args.colour.is_some()) && !parts.iter().any(|(name, _)| *name == ExtractorName::Pixels) {
         return Err(UsageError("--size and --colour belong to --model pixels, alone or joined".into()).into());
     }
-    let spec = |name| match name {
-        ExtractorName::Pixels => {
-            let choice = PixelsChoice { size: args.size, colour: args.colour, ..PixelsChoice::default() };
-            embed::choose_pixels(&*collection.source, &choice, &settings::limits(input), reporter)
-        }
-        ExtractorName::Gradients => Ok(ExtractorSpec::Gradients(GradientsSpec::default())),
+    let mut setup = Setup { hub: Hub::from_env(), files: Vec::new(), device: Device::open(args.device)? };
+    let spec = |name: &ExtractorName| -> Result<_, EmbedError> {
+        Ok(match name {
+            ExtractorName::Pixels => {
+                let choice = PixelsChoice { size: args.size, colour: args.colour, ..PixelsChoice::default() };
+                embed::choose_pixels(&*collection.source, &choice, &settings::limits(input), reporter)?
+            }
+            ExtractorName::Gradients => ExtractorSpec::Gradients(GradientsSpec::default()),
+            ExtractorName::Published(model, None) => {
+                ExtractorSpec::Pretrained(PretrainedSpec::published(model, &setup.hub, reporter)?)
+            }
+            ExtractorName::Published(model, Some(file)) => {
+                ExtractorSpec::Pretrained(PretrainedSpec::with_file(model, file, reporter)?)
+            }
+        })
     };
-    let spec = match *parts {
+    let spec = match parts {
         [(name, _)] => spec(name)?,
         _ => {
-            let parts = parts.iter().map(|&(name, weight)| Ok((spec(name)?, weight)));
-            ExtractorSpec::Combined(CombinedSpec::new(parts.collect::<Result<Vec<_>, Interrupted>>()?))
+            let parts = parts.iter().map(|(name, weight)| Ok((spec(name)?, *weight)));
+            ExtractorSpec::Combined(CombinedSpec::new(parts.collect::<Result<Vec<_>, EmbedError>>()?))
         }
     };
-    let extractor = spec.build()?;
+    let file = |(name, _): &(ExtractorName, f32)| match name {
+        ExtractorName::Published(_, file) => file.clone(),
+        _ => None,
+    };
+    setup.files = parts.iter().filter_map(file).collect();
+    let extractor = spec.build_with(&setup, reporter)?;
     if args.model == ModelChoice::Auto {
         reporter.detail(&format!("extractor {}, {} features", spec.name(), extractor.n_features()));
     }

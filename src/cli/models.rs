@@ -28,7 +28,7 @@ struct Row<'a> {
 }
 
 fn list(hub: &Hub, printer: &Printer) -> anyhow::Result<Exit> {
-    let gradients = ExtractorSpec::Gradients(GradientsSpec::default()).build()?.n_features();
+    let gradients = ExtractorSpec::Gradients(GradientsSpec::default()).n_features()?;
     let built_in = |name, n_features, description| {
         let location = Some("built in".to_owned());
         Row { name, n_features, description, location, bytes: 0, licence: "MIT OR Apache-2.0" }

@@ -7,7 +7,7 @@ use crate::cluster::{
     Split,
 };
 use crate::decode::Limits;
-use crate::device::Device;
+use crate::device::{Device, DeviceChoice};
 use crate::embed::Cache;
 use crate::pipeline::{FitParams, NClusters};
 use anyhow::Context;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The parameters of the stages between features and clusters.
-pub fn fit_params(args: &FitArgs) -> anyhow::Result<FitParams> {
+pub fn fit_params(args: &FitArgs, device: DeviceChoice) -> anyhow::Result<FitParams> {
     check_options(args)?;
     let asked = args.levels.last().map_or(args.clusters, |&n| NClusters::Fixed(n));
     let (init, n_clusters) = match args.init.as_str() {
@@ -45,7 +45,7 @@ pub fn fit_params(args: &FitArgs) -> anyhow::Result<FitParams> {
     if !args.tolerance.is_finite() || args.tolerance < 0.0 {
         return Err(UsageError(format!("--tolerance {}: give a number from 0", args.tolerance)).into());
     }
-    let device = Device::open(args.device)?;
+    let device = Device::open(device)?;
     Ok(FitParams {
         reduction: args.reduce,
         n_clusters,
@@ -201,7 +201,7 @@ pub fn typed(
             ("eps", or_auto(fit.eps)),
             ("min-points", or_auto(fit.min_points)),
             ("split", or_auto(fit.split.as_ref().map(name))),
-            ("device", name(&fit.device)),
+            ("device", name(&extractor.device)),
             (
                 "truth",
                 match truth.truth.as_deref() {

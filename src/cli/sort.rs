@@ -53,7 +53,7 @@ pub fn run(args: &SortArgs, printer: &Printer) -> anyhow::Result<Exit> {
 fn sort(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Result<Exit> {
     let started = Instant::now();
     inputs::check_truth(args.truth.truth.as_deref())?;
-    let params = settings::fit_params(&args.fit)?;
+    let params = settings::fit_params(&args.fit, args.extractor.device)?;
     let mut typed = settings::typed(&args.input, &args.extractor, &args.fit, &args.truth);
     typed.insert("mode".into(), format!("{:?}", args.mode).to_lowercase());
     let settings = serde_json::to_string(&typed)?;

@@ -103,6 +103,14 @@ impl Device {
         }
     }
 
+    /// The candle device for networks, which pay wherever there is one.
+    pub(crate) fn candle(&self) -> candle_core::Device {
+        match self {
+            Self::Cpu => candle_core::Device::Cpu,
+            Self::Candle(device) | Self::Auto(device) => device.clone(),
+        }
+    }
+
     /// The candle device for work of about `flops` floating point operations, all told; `None` is the CPU.
     pub(crate) fn for_work(&self, flops: f64) -> Option<&candle_core::Device> {
         match self {

@@ -84,6 +84,32 @@ pub enum Architecture {
     },
 }
 
+impl Architecture {
+    /// Whether such a network can be: no measure is zero or absurd, and heads share a token's values evenly.
+    pub(super) fn is_sound(&self) -> bool {
+        let sizes = |sizes: &[usize]| sizes.iter().all(|size| (1..=1 << 16).contains(size));
+        let even = |width: usize, heads: usize| width.is_multiple_of(heads);
+        match *self {
+            Self::Dinov2 { width, depth, heads, patch, image, registers } => {
+                sizes(&[width, depth, heads, patch, image, registers.saturating_add(1)])
+                    && even(width, heads)
+                    && patch <= image
+            }
+            Self::Clip { width, depth, heads, patch, image, projection } => {
+                sizes(&[width, depth, heads, patch, image, projection]) && even(width, heads) && patch <= image
+            }
+            Self::Siglip { width, depth, heads, patch, image } => {
+                sizes(&[width, depth, heads, patch, image]) && even(width, heads) && patch <= image
+            }
+            Self::ResNet { depths, .. } => sizes(&depths),
+            Self::Vgg { depths, .. } => sizes(&depths),
+            Self::ConvNext { depths, widths } => sizes(&depths) && sizes(&widths),
+            Self::EfficientNet { width, depth } => [width, depth].iter().all(|scale| (0.01..=100.0).contains(scale)),
+            Self::MobileNetV4 { width } => (0.01..=100.0).contains(&width),
+        }
+    }
+}
+
 /// The kind of a residual network's blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -333,8 +333,12 @@ enum Read {
     Fresh(Content, ContentHash, Vec<Option<Vec<f32>>>),
 }
 
-/// Embeds a batch; if that fails, its images one by one, so that the culprit fails alone.
+/// Embeds a batch; if that fails, its images one by one, so that the culprit fails alone. An empty batch is one
+/// whose rows are all remembered.
 fn embed_batch(extractor: &dyn Extractor, batch: &[DynamicImage]) -> Vec<Row> {
+    if batch.is_empty() {
+        return Vec::new();
+    }
     let mut block = Array2::zeros((batch.len(), extractor.n_features()));
     match extractor.embed(batch, block.view_mut()) {
         Ok(()) => block.outer_iter().map(finite).collect(),

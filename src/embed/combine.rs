@@ -65,14 +65,16 @@ impl CombinedSpec {
         joined_name(self.parts.iter().map(|part| (part.spec.name(), part.weight)))
     }
 
-    pub(super) fn build(&self) -> Result<Vec<Box<dyn Extractor>>, EmbedError> {
+    /// The parts, if they can be joined.
+    pub(super) fn checked(&self) -> Result<&[WeightedSpec], EmbedError> {
         check_version(NAME, self.version, VERSION)?;
         check((2..=16).contains(&self.parts.len()), NAME, "number of parts", "from 2 to 16", self.parts.len())?;
-        let build = |part: &WeightedSpec| {
-            check(Self::WEIGHTS.contains(&part.weight), NAME, "weight", "from 0.001 to 1000", part.weight)?;
-            part.spec.build_single()
-        };
-        self.parts.iter().map(build).collect()
+        for WeightedSpec { weight, spec } in &self.parts {
+            check(Self::WEIGHTS.contains(weight), NAME, "weight", "from 0.001 to 1000", weight)?;
+            let single = !matches!(spec, ExtractorSpec::Combined(_));
+            check(single, NAME, "part", "an extractor that is no combination itself", spec.name())?;
+        }
+        Ok(&self.parts)
     }
 }
 

@@ -86,9 +86,14 @@ fn extractors() -> Vec<Extractors> {
         ExtractorSpec::Gradients(GradientsSpec { size: 50, cells: 4, colour_rows: 1, ..gradients }),
         ExtractorSpec::Combined(CombinedSpec::new(joined)),
     ]
-    .iter()
-    .map(|spec| spec.build().unwrap())
+    .into_iter()
+    .chain([ExtractorSpec::Pretrained(pretrained::small().0)])
+    .map(|spec| build(&spec))
     .collect()
+}
+
+fn build(spec: &ExtractorSpec) -> Extractors {
+    spec.build_with(&pretrained::small().1, &Silent).unwrap()
 }
 
 fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
@@ -158,7 +163,8 @@ fn a_spec_survives_json_and_rebuilds_the_same_rows() {
         assert_eq!(&spec, extractor.spec());
         assert_eq!(spec.hash(), extractor.spec().hash());
         assert!(hashes.insert(spec.hash()), "{json} has a hash of its own");
-        assert_eq!(bits(&run(&source, &spec.build().unwrap(), None)), bits(&run(&source, &extractor, None)));
+        assert_eq!(bits(&run(&source, &build(&spec), None)), bits(&run(&source, &extractor, None)));
+        assert_eq!(spec.n_features().unwrap(), extractor.n_features());
     }
     let unknown = r#"{"extractor":"pixels","version":1,"width":2,"height":2,"fit":"crop","colour":"grey","more":1}"#;
     assert!(serde_json::from_str::<ExtractorSpec>(unknown).is_err(), "an unknown field may mean anything");

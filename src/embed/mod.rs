@@ -14,6 +14,7 @@ mod gradients;
 mod hub;
 mod networks;
 mod pixels;
+mod pretrained;
 mod spec;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use gradients::GradientsSpec;
 pub use hub::{AbsentReason, Hub, HubModel, Interpolation, Preprocess, Weights, WeightsError};
 pub use networks::Network;
 pub use pixels::{Colour, PixelsChoice, PixelsSpec, choose_pixels};
+pub use pretrained::{PretrainedSpec, Setup};
 pub use spec::{ExtractorSpec, SpecHash};
 
 use image::DynamicImage;
@@ -100,6 +102,30 @@ pub enum EmbedError {
         expected: &'static str,
         /// Its value.
         found: String,
+    },
+    /// Weights can't be had.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// Weights that the list of published models doesn't know.
+    #[error(
+        "{model} was used with weights of SHA-256 {sha256}, and this program doesn't know where those are: give the file \
+         by --weights, or use the program that made the model"
+    )]
+    UnknownWeights {
+        /// The model's name.
+        model: String,
+        /// What its weights hash to.
+        sha256: String,
+    },
+    /// Weights of another network.
+    #[error("the weights in {} are not those of {model}: {reason}", path.display())]
+    Unfit {
+        /// The model's name.
+        model: String,
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is missing, or has another shape.
+        reason: String,
     },
     /// The extractor failed on a batch.
     #[error("cannot compute the features: {0}")]

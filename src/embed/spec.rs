@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::combine::{CombinedSpec, Extractors};
 use super::gradients::{Gradients, GradientsSpec};
 use super::pixels::{Pixels, PixelsSpec};
+use super::pretrained::{Pretrained, PretrainedSpec, Setup};
 use super::{EmbedError, Extractor};
+use crate::progress::{Reporter, Silent};
 
 /// An extractor with all its parameters, preprocessing included.
 ///
@@ -26,6 +28,8 @@ pub enum ExtractorSpec {
     Pixels(PixelsSpec),
     /// Histograms of edge directions and of colours.
     Gradients(GradientsSpec),
+    /// A published network.
+    Pretrained(PretrainedSpec),
     /// Several of them, joined.
     Combined(CombinedSpec),
 }
@@ -36,32 +40,55 @@ impl ExtractorSpec {
         match self {
             Self::Pixels(_) => "pixels".into(),
             Self::Gradients(_) => "gradients".into(),
+            Self::Pretrained(spec) => spec.model.clone(),
             Self::Combined(spec) => spec.name(),
         }
     }
 
-    /// The extractor, or those that are joined.
+    /// Number of features. No weights are needed for that.
     ///
     /// # Errors
     /// If the spec's version isn't known, or a parameter is out of its range.
+    pub fn n_features(&self) -> Result<usize, EmbedError> {
+        match self {
+            Self::Pixels(spec) => Ok(Pixels::new(*spec)?.n_features()),
+            Self::Gradients(spec) => Ok(Gradients::new(*spec)?.n_features()),
+            Self::Pretrained(spec) => spec.check().map(|()| spec.n_features),
+            Self::Combined(spec) => spec.checked()?.iter().map(|part| part.spec.n_features()).sum(),
+        }
+    }
+
+    /// The extractor, or those that are joined, on the CPU; published weights as the environment says, see
+    /// [`Hub::from_env`](super::Hub::from_env).
+    ///
+    /// # Errors
+    /// If the spec's version isn't known, a parameter is out of its range, or weights can't be had.
     pub fn build(&self) -> Result<Extractors, EmbedError> {
+        self.build_with(&Setup::default(), &Silent)
+    }
+
+    /// The extractor, or those that are joined, from this set-up. Weights that aren't here are fetched.
+    ///
+    /// # Errors
+    /// If the spec's version isn't known, a parameter is out of its range, or weights can't be had.
+    pub fn build_with(&self, setup: &Setup, reporter: &dyn Reporter) -> Result<Extractors, EmbedError> {
         let parts = match self {
-            Self::Combined(spec) => spec.build()?,
-            single => vec![single.build_single()?],
+            Self::Combined(spec) => {
+                let parts = spec.checked()?.iter().map(|part| part.spec.build_single(setup, reporter));
+                parts.collect::<Result<_, _>>()?
+            }
+            single => vec![single.build_single(setup, reporter)?],
         };
         Ok(Extractors::new(self.clone(), parts))
     }
 
     /// One that is no combination.
-    pub(super) fn build_single(&self) -> Result<Box<dyn Extractor>, EmbedError> {
+    fn build_single(&self, setup: &Setup, reporter: &dyn Reporter) -> Result<Box<dyn Extractor>, EmbedError> {
         Ok(match self {
             Self::Pixels(spec) => Box::new(Pixels::new(*spec)?),
             Self::Gradients(spec) => Box::new(Gradients::new(*spec)?),
-            Self::Combined(_) => {
-                let (extractor, parameter, expected) =
-                    ("combined", "part", "an extractor that is no combination itself");
-                return Err(EmbedError::Parameter { extractor, parameter, expected, found: self.name() });
-            }
+            Self::Pretrained(spec) => Box::new(Pretrained::new(spec, setup, reporter)?),
+            Self::Combined(_) => unreachable!("a checked combination has none among its parts"),
         })
     }
 

@@ -156,7 +156,7 @@ fn assemble(manifest: Manifest, tensors: &SafeTensors<'_>) -> Result<Model, Stri
         provenance: manifest.provenance,
     };
     if let Some(spec) = &model.extractor {
-        let n_features = spec.build().map_err(|e| e.to_string())?.n_features();
+        let n_features = spec.n_features().map_err(|e| e.to_string())?;
         if n_features != model.n_features() {
             return Err(format!("the extractor gives {n_features} features, {} are needed", model.n_features()));
         }

@@ -40,7 +40,7 @@ impl Hub {
     }
 
     /// As `variable` says, in the absence of others for a user at `user`.
-    fn of(variable: impl Fn(&str) -> Option<String>, user: Option<PathBuf>) -> Self {
+    pub(in crate::embed) fn of(variable: impl Fn(&str) -> Option<String>, user: Option<PathBuf>) -> Self {
         let user = user.unwrap_or_default();
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let path = |name: &str| {
@@ -76,6 +76,11 @@ impl Hub {
         })
     }
 
+    /// Whether weights that hash to `sha256` are here.
+    pub(in crate::embed) fn has(&self, model: &HubModel, sha256: &str) -> bool {
+        self.blob(model, sha256).is_file()
+    }
+
     /// The weights of a model, from the cache or else from the hub: those that are pinned, or that hash to `sha256`; where
     /// neither is given, those of an earlier download, or of the first.
     ///
@@ -88,7 +93,7 @@ impl Hub {
         reporter: &dyn Reporter,
     ) -> Result<Weights, WeightsError> {
         let sha256 = sha256.or(model.sha256.as_deref());
-        let named = sha256.map(|sha256| self.blob(model, sha256)).filter(|blob| blob.is_file());
+        let named = sha256.filter(|sha256| self.has(model, sha256)).map(|sha256| self.blob(model, sha256));
         let path = match named.or_else(|| self.cached(model)) {
             Some(path) => path,
             None => self.fetch(model, reporter)?,

@@ -66,6 +66,11 @@ impl HubModel {
         Self::all().iter().find(|model| model.name == name)
     }
 
+    /// Whether its weights may hash to `sha256`, as far as is known.
+    pub(super) fn may_be(&self, sha256: &str) -> bool {
+        self.sha256.as_ref().is_none_or(|pinned| pinned == sha256)
+    }
+
     /// The branch or commit it is taken from.
     fn revision(&self) -> &str {
         self.revision.as_deref().unwrap_or("main")
