@@ -4,6 +4,8 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::Activation;
+use super::affine::{Affine, Kind};
+use super::kernel::Window;
 
 /// What belongs to a convolution beside its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +32,7 @@ impl Default for Conv2dConfig {
 
 /// A convolution, an optional bias, an optional residual, an activation.
 #[derive(Clone, Debug)]
-pub struct Conv2d {
-    weight: Tensor,
-    bias: Option<Tensor>,
-    config: Conv2dConfig,
-}
+pub struct Conv2d(Affine);
 
 impl Conv2d {
     /// From PyTorch's `weight` (c_out, c_in / groups, kh, kw) and `bias` (c_out).
@@ -42,17 +40,9 @@ impl Conv2d {
     /// # Errors
     /// If the shapes don't fit each other or the groups.
     pub fn new(weight: Tensor, bias: Option<Tensor>, config: Conv2dConfig) -> Result<Self> {
-        let c_out = weight.dims4()?.0;
-        if let Some(bias) = &bias
-            && bias.dims() != [c_out]
-        {
-            candle_core::bail!("conv2d: {c_out} outputs, but a bias of shape {:?}", bias.shape());
-        }
-        let Conv2dConfig { stride, dilation, groups, .. } = config;
-        if stride == 0 || dilation == 0 || groups == 0 || c_out % groups != 0 {
-            candle_core::bail!("conv2d: {c_out} outputs don't go with {config:?}");
-        }
-        Ok(Self { weight, bias, config })
+        let Conv2dConfig { stride, padding, dilation, groups, activation, .. } = config;
+        let kind = Kind { window: Window { stride, padding, dilation }, groups, transposed: false };
+        Ok(Self(Affine::new(weight, bias, kind, activation)?))
     }
 
     /// Reads "weight" and, if the config says so, "bias".
@@ -72,16 +62,10 @@ impl Conv2d {
     /// # Errors
     /// If they are missing or have other shapes.
     pub fn with_batch_norm(self, vb: VarBuilder, eps: f64) -> Result<Self> {
-        let c_out = self.weight.dim(0)?;
-        let get = |name: &str| vb.get(c_out, name);
-        let scale = (get("weight")? / (get("running_var")? + eps)?.sqrt()?)?.detach();
-        let shift = (get("bias")? - (get("running_mean")? * &scale)?)?.detach();
-        let scaled = self.scaled_by(&scale)?;
-        let bias = match scaled.bias {
-            Some(bias) => (bias + shift)?,
-            None => shift,
-        };
-        Ok(Self { bias: Some(bias), ..scaled })
+        let get = |name: &str| vb.get(self.0.n_outputs(), name);
+        let scale = (get("weight")? / (get("running_var")? + eps)?.sqrt()?)?;
+        let shift = (get("bias")? - (get("running_mean")? * &scale)?)?;
+        Ok(Self(self.0.scaled_by(&scale, Some(&shift))?))
     }
 
     /// The same with each output, before a residual and the activation, times a `gamma` of its own, shape (c_out);
@@ -90,10 +74,7 @@ impl Conv2d {
     /// # Errors
     /// If `gamma` has another shape.
     pub fn scaled_by(self, gamma: &Tensor) -> Result<Self> {
-        let gamma = gamma.detach();
-        let weight = self.weight.detach().broadcast_mul(&gamma.reshape(((), 1, 1, 1))?)?;
-        let bias = self.bias.map(|bias| bias.detach() * gamma).transpose()?;
-        Self::new(weight, bias, self.config)
+        Ok(Self(self.0.scaled_by(gamma, None)?))
     }
 
     /// Images (n, h, w, c_in) to (n, h', w', c_out), where h' = (h + 2 padding - dilation (kh - 1) - 1) / stride + 1.
@@ -101,7 +82,7 @@ impl Conv2d {
     /// # Errors
     /// If the channels are not c_in, the images are smaller than the kernel, or the device fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.config.activation.forward(&self.linear(x)?)
+        self.0.forward(x, None)
     }
 
     /// The same with `residual`, of the output's shape, added before the activation.
@@ -109,16 +90,6 @@ impl Conv2d {
     /// # Errors
     /// As [`forward`](Self::forward), and if the residual has another shape.
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        self.config.activation.forward(&(self.linear(x)? + residual)?)
-    }
-
-    fn linear(&self, x: &Tensor) -> Result<Tensor> {
-        let Conv2dConfig { stride, padding, dilation, groups, .. } = self.config;
-        let x = x.permute((0, 3, 1, 2))?.contiguous()?;
-        let y = x.conv2d(&self.weight, padding, stride, dilation, groups)?.permute((0, 2, 3, 1))?;
-        match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
-            None => y.contiguous(),
-        }
+        self.0.forward(x, Some(residual))
     }
 }

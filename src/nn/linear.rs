@@ -4,14 +4,11 @@ use candle_core::{D, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::Activation;
+use super::affine::{Affine, Kind};
 
 /// A product with a matrix, an optional bias, an optional residual, an activation.
 #[derive(Clone, Debug)]
-pub struct Linear {
-    weight: Tensor,
-    bias: Option<Tensor>,
-    activation: Activation,
-}
+pub struct Linear(Affine);
 
 impl Linear {
     /// From PyTorch's `weight` (c_out, c_in) and `bias` (c_out).
@@ -19,13 +16,8 @@ impl Linear {
     /// # Errors
     /// If the shapes don't fit.
     pub fn new(weight: Tensor, bias: Option<Tensor>, activation: Activation) -> Result<Self> {
-        let c_out = weight.dims2()?.0;
-        if let Some(bias) = &bias
-            && bias.dims() != [c_out]
-        {
-            candle_core::bail!("linear: {c_out} outputs, but a bias of shape {:?}", bias.shape());
-        }
-        Ok(Self { weight, bias, activation })
+        let (c_out, c_in) = weight.dims2()?;
+        Ok(Self(Affine::new(weight.reshape((c_out, c_in, 1, 1))?, bias, Kind::LINEAR, activation)?))
     }
 
     /// Reads "weight" and "bias".
@@ -33,8 +25,8 @@ impl Linear {
     /// # Errors
     /// If they are missing or have other shapes.
     pub fn load(vb: VarBuilder, c_in: usize, c_out: usize, activation: Activation) -> Result<Self> {
-        let bias = vb.get_with_hints(c_out, "bias", Init::Const(0.0))?;
-        Ok(Self { bias: Some(bias), ..Self::load_no_bias(vb, c_in, c_out, activation)? })
+        let weight = vb.get_with_hints((c_out, c_in), "weight", candle_nn::init::DEFAULT_KAIMING_NORMAL)?;
+        Self::new(weight, Some(vb.get_with_hints(c_out, "bias", Init::Const(0.0))?), activation)
     }
 
     /// Reads "weight".
@@ -52,10 +44,7 @@ impl Linear {
     /// # Errors
     /// If `gamma` has another shape.
     pub fn scaled_by(self, gamma: &Tensor) -> Result<Self> {
-        let gamma = gamma.detach();
-        let weight = self.weight.detach().broadcast_mul(&gamma.reshape(((), 1))?)?;
-        let bias = self.bias.map(|bias| bias.detach() * gamma).transpose()?;
-        Self::new(weight, bias, self.activation)
+        Ok(Self(self.0.scaled_by(gamma, None)?))
     }
 
     /// Rows (.., c_in) to (.., c_out).
@@ -63,7 +52,7 @@ impl Linear {
     /// # Errors
     /// If the last axis is not c_in or the device fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.activation.forward(&self.linear(x)?)
+        self.rows(x, None)
     }
 
     /// The same with `residual`, of the output's shape, added before the activation.
@@ -71,17 +60,14 @@ impl Linear {
     /// # Errors
     /// As [`forward`](Self::forward), and if the residual has another shape.
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        self.activation.forward(&(self.linear(x)? + residual)?)
+        self.rows(x, Some(residual))
     }
 
-    fn linear(&self, x: &Tensor) -> Result<Tensor> {
+    fn rows(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
         let mut dims = x.dims().to_vec();
-        let y = x.contiguous()?.reshape(((), x.dim(D::Minus1)?))?.matmul(&self.weight.t()?)?;
-        let y = match &self.bias {
-            Some(bias) => y.broadcast_add(bias)?,
-            None => y,
-        };
-        *dims.last_mut().expect("dim was found") = self.weight.dim(0)?;
+        let image = |x: &Tensor| x.contiguous()?.reshape((1, (), 1, x.dim(D::Minus1)?));
+        let y = self.0.forward(&image(x)?, residual.map(image).transpose()?.as_ref())?;
+        *dims.last_mut().expect("dim was found") = self.0.n_outputs();
         y.reshape(dims)
     }
 }

@@ -1,6 +1,9 @@
 //! Pooling and upsampling of images.
 
-use candle_core::{Result, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use super::kernel::{Geometry, Lattice, Window, max_pool, max_pool_gradient, pixel_means, upsample, upsample_gradient};
+use super::{on_cpu, tensor, values, with_values};
 
 /// The largest value under a square window, for images (n, h, w, c): (n, h', w', c) with
 /// h' = (h + 2 padding - kernel) / stride + 1. Padding counts as minus infinity.
@@ -10,6 +13,14 @@ use candle_core::{Result, Tensor};
 pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     if 2 * padding > kernel {
         candle_core::bail!("max_pool2d: padding {padding} is more than half the window of {kernel}");
+    }
+    let (n, h, w, c) = x.dims4()?;
+    if on_cpu(x) && kernel > 0 && stride > 0 && h.min(w) + 2 * padding >= kernel {
+        let window = Window { stride, padding, dilation: 1 };
+        let [rows, columns] = [h, w].map(|size| (size + 2 * padding - kernel) / stride + 1);
+        let lattices = [(); 2].map(|()| Lattice::forward(window, kernel));
+        let geometry = Geometry { n, input: [h, w, c], output: [rows, columns, c], groups: 1, lattices };
+        return x.contiguous()?.apply_op1(MaxPool(geometry));
     }
     let x = pad(&pad(x, 1, padding)?, 2, padding)?;
     windows(&x, kernel, stride)?.try_reduce(|a, b| a.maximum(&b))
@@ -29,6 +40,9 @@ pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
 /// If `x` has another number of axes or the device fails.
 pub fn global_mean(x: &Tensor) -> Result<Tensor> {
     let (n, h, w, c) = x.dims4()?;
+    if on_cpu(x) {
+        return x.contiguous()?.apply_op1(GlobalMean);
+    }
     x.reshape((n, h * w, c))?.mean(1)
 }
 
@@ -38,6 +52,9 @@ pub fn global_mean(x: &Tensor) -> Result<Tensor> {
 /// If `x` has another number of axes or the device fails.
 pub fn upsample_nearest2x(x: &Tensor) -> Result<Tensor> {
     let (n, h, w, c) = x.dims4()?;
+    if on_cpu(x) {
+        return x.contiguous()?.apply_op1(Upsample);
+    }
     x.reshape((n, h, 1, w, 1, c))?.broadcast_as((n, h, 2, w, 2, c))?.reshape((n, 2 * h, 2 * w, c))
 }
 
@@ -79,5 +96,60 @@ impl Windows {
         let mut parts = self.0.into_iter();
         let first = parts.next().expect("a window has a place");
         parts.try_fold(first, combine)
+    }
+}
+
+struct MaxPool(Geometry);
+
+impl CustomOp1 for MaxPool {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok((CpuStorage::F32(max_pool(&self.0, values(x, layout)?)), self.0.shape()))
+    }
+
+    fn bwd(&self, x: &Tensor, y: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let found = with_values([x, y, &gradient.contiguous()?], |[x, y, g]| max_pool_gradient(&self.0, x, y, g))?;
+        Ok(Some(tensor(found, x.shape())?))
+    }
+}
+
+struct GlobalMean;
+
+impl CustomOp1 for GlobalMean {
+    fn name(&self) -> &'static str {
+        "global_mean"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, _, _, c) = layout.shape().dims4()?;
+        Ok((CpuStorage::F32(pixel_means(values(x, layout)?, n, c)), Shape::from((n, c))))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let (n, h, w, c) = x.dims4()?;
+        let each = (gradient / (h * w) as f64)?.reshape((n, 1, 1, c))?;
+        Ok(Some(each.broadcast_as(x.shape())?.contiguous()?))
+    }
+}
+
+struct Upsample;
+
+impl CustomOp1 for Upsample {
+    fn name(&self) -> &'static str {
+        "upsample_nearest2x"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, h, w, c) = layout.shape().dims4()?;
+        Ok((CpuStorage::F32(upsample(values(x, layout)?, w, c)), Shape::from((n, 2 * h, 2 * w, c))))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let (_, _, w, c) = x.dims4()?;
+        let found = with_values([&gradient.contiguous()?], |[gradient]| upsample_gradient(gradient, w, c))?;
+        Ok(Some(tensor(found, x.shape())?))
     }
 }

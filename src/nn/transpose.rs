@@ -4,17 +4,13 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::Activation;
+use super::affine::{Affine, Kind};
+use super::kernel::Window;
 
 /// A transposed convolution, an optional bias, an activation. Kernel 2 at stride 2, or 4 at stride 2 with padding 1,
 /// doubles the sides of an image.
 #[derive(Clone, Debug)]
-pub struct ConvTranspose2d {
-    weight: Tensor,
-    bias: Option<Tensor>,
-    stride: usize,
-    padding: usize,
-    activation: Activation,
-}
+pub struct ConvTranspose2d(Affine);
 
 impl ConvTranspose2d {
     /// From PyTorch's `weight` (c_in, c_out, kh, kw) and `bias` (c_out).
@@ -28,13 +24,8 @@ impl ConvTranspose2d {
         padding: usize,
         activation: Activation,
     ) -> Result<Self> {
-        let c_out = weight.dims4()?.1;
-        if let Some(bias) = &bias
-            && bias.dims() != [c_out]
-        {
-            candle_core::bail!("conv_transpose2d: {c_out} outputs, but a bias of shape {:?}", bias.shape());
-        }
-        Ok(Self { weight, bias, stride, padding, activation })
+        let kind = Kind { window: Window { stride, padding, dilation: 1 }, groups: 1, transposed: true };
+        Ok(Self(Affine::new(weight, bias, kind, activation)?))
     }
 
     /// Reads "weight" and "bias" for kernel 2 at stride 2.
@@ -52,12 +43,6 @@ impl ConvTranspose2d {
     /// # Errors
     /// If the channels are not c_in or the device fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = x.permute((0, 3, 1, 2))?.contiguous()?;
-        let y = x.conv_transpose2d(&self.weight, self.padding, 0, self.stride, 1)?.permute((0, 2, 3, 1))?;
-        let y = match &self.bias {
-            Some(bias) => y.broadcast_add(bias)?,
-            None => y.contiguous()?,
-        };
-        self.activation.forward(&y)
+        self.0.forward(x, None)
     }
 }

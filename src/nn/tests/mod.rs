@@ -1,5 +1,8 @@
 //! Layers against candle's own and against values worked by hand or by PyTorch 2.15.
 
+mod affine;
+mod composed;
+
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
