@@ -1,7 +1,8 @@
 //! INPUT as images or as embeddings, and the truth that goes with it.
 
-use super::args::{ExtractorArgs, ExtractorName, InputArgs, ModelChoice};
+use super::args::{ExtractorArgs, InputArgs};
 use super::exit::UsageError;
+use super::extractor::{ExtractorName, ModelChoice};
 use super::settings;
 use crate::collection::{self, Embeddings, Skipped, Truth};
 use crate::device::Device;

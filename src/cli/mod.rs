@@ -6,6 +6,7 @@ mod choose;
 mod cluster;
 mod embed;
 mod exit;
+mod extractor;
 mod gallery;
 mod inputs;
 mod models;
