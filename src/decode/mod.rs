@@ -28,7 +28,7 @@ use moxcms::ColorProfile;
 
 pub(crate) use contain::contain;
 pub use format::Format;
-pub use resize::{Fit, Interpolation, resample, resize, resize_crop};
+pub use resize::{Fit, Interpolation, Middle, resample, resize, resize_crop};
 
 /// What one decoding may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -81,25 +81,47 @@ pub fn resample(image: &DynamicImage, width: u32, height: u32, interpolation: In
     scale(image, width.max(1), height.max(1), interpolation.options())
 }
 
-/// Scales a picture so that its shorter side has `shortest` pixels, and cuts the middle `side` x `side` out of it, the
-/// part that torchvision's `Resize` and `CenterCrop` leave of a Pillow image. Only what is kept is computed.
-/// `shortest` is taken to be `side` at least, and that 1.
+/// Where the middle begins if that is between two pixels.
+#[derive(serde::Serialize, serde::Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "lowercase")]
+pub enum Middle {
+    /// At the one before, as the image processors of transformers cut.
+    Before,
+    /// At that of the even number, as torchvision's `CenterCrop` cuts.
+    Even,
+}
+
+/// Scales a picture so that its shorter side has `shortest` pixels, and cuts the middle `side` x `side` out of it, as
+/// `Resize` and `CenterCrop` do to a Pillow image. Only what is kept is computed. `shortest` is taken to be `side` at
+/// least, and that 1.
 ///
 /// ```
-/// use alike::decode::{Interpolation, resize_crop};
+/// use alike::decode::{Interpolation, Middle, resize_crop};
 /// use image::DynamicImage;
-/// let picture = resize_crop(&DynamicImage::new_rgb8(300, 100), 256, 224, Interpolation::Bicubic);
+/// let picture = resize_crop(&DynamicImage::new_rgb8(300, 100), 256, 224, Middle::Even, Interpolation::Bicubic);
 /// assert_eq!((picture.width(), picture.height()), (224, 224));
 /// ```
-pub fn resize_crop(image: &DynamicImage, shortest: u32, side: u32, interpolation: Interpolation) -> DynamicImage {
+pub fn resize_crop(
+    image: &DynamicImage,
+    shortest: u32,
+    side: u32,
+    middle: Middle,
+    interpolation: Interpolation,
+) -> DynamicImage {
     let (side, short) = (side.max(1), image.width().min(image.height()).max(1));
     let shortest = shortest.max(side);
     // The longer side is cut off to whole pixels, so its scale may be a little less.
     let part = |length: u32| {
         let scaled = (u64::from(shortest) * u64::from(length) / u64::from(short)) as f64;
         let scale = f64::from(length) / scaled;
-        let start = ((scaled - f64::from(side)) / 2.0).round_ties_even();
-        (start * scale, f64::from(side) * scale)
+        let start = (scaled - f64::from(side)) / 2.0;
+        let start = scale
+            * match middle {
+                Middle::Before => start.floor(),
+                Middle::Even => start.round_ties_even(),
+            };
+        // Rounding must not lead out of the picture.
+        (start, (f64::from(side) * scale).min(f64::from(length) - start))
     };
     let ((left, width), (top, height)) = (part(image.width()), part(image.height()));
     scale(image, side, side, interpolation.options().crop(left, top, width, height))

@@ -27,7 +27,7 @@ pub(crate) use combine::joined_name;
 pub use combine::{CombinedSpec, Extractors, WeightedSpec};
 pub use gather::Layout;
 pub use gradients::GradientsSpec;
-pub use hub::{AbsentReason, Hub, HubModel, Interpolation, Preprocess, Weights, WeightsError};
+pub use hub::{AbsentReason, Hub, HubModel, Interpolation, Middle, Preprocess, Weights, WeightsError};
 pub use networks::Network;
 pub use pixels::{Colour, PixelsChoice, PixelsSpec, choose_pixels};
 pub use pretrained::{PretrainedSpec, Setup};

@@ -12,7 +12,7 @@ mod weights;
 
 pub use cache::Hub;
 pub use error::{AbsentReason, WeightsError};
-pub use preprocess::{Interpolation, Preprocess};
+pub use preprocess::{Interpolation, Middle, Preprocess};
 pub use weights::Weights;
 
 use std::sync::LazyLock;

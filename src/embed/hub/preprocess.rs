@@ -4,8 +4,8 @@ use candle_core::{DType, Device, Tensor};
 use image::DynamicImage;
 use serde::{Deserialize, Serialize};
 
-pub use crate::decode::Interpolation;
 use crate::decode::resize_crop;
+pub use crate::decode::{Interpolation, Middle};
 use crate::embed::EmbedError;
 use crate::embed::spec::check;
 
@@ -15,7 +15,7 @@ const MOST: u32 = 4096;
 /// What is done to an image before a network sees it.
 ///
 /// Resampling is Pillow's but for the order of its two passes, which changes a value by a few of 255 at most where
-/// neighbours differ much; the cut is torchvision's to the pixel.
+/// neighbours differ much; the cut is theirs to the pixel.
 ///
 /// ```
 /// use alike::embed::{HubModel, Preprocess};
@@ -34,6 +34,8 @@ pub struct Preprocess {
     /// scaled to `side` in both directions, whatever its proportions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shortest: Option<u32>,
+    /// Where the middle begins if that is between two pixels.
+    pub middle: Middle,
     /// How pixels are interpolated; where they are many, over all that fall on one.
     pub interpolation: Interpolation,
     /// Subtracted from red, green and blue from 0 to 1.
@@ -59,7 +61,7 @@ impl Preprocess {
     /// The part of an image that counts, `side` x `side` pixels of RGB. Cost: O(pixels read).
     pub fn prepare(&self, image: &DynamicImage) -> DynamicImage {
         let small = match self.shortest {
-            Some(shortest) => resize_crop(image, shortest, self.side, self.interpolation),
+            Some(shortest) => resize_crop(image, shortest, self.side, self.middle, self.interpolation),
             None => crate::decode::resample(image, self.side, self.side, self.interpolation),
         };
         DynamicImage::ImageRgb8(small.into_rgb8())
@@ -98,18 +100,26 @@ mod tests {
         image::open(path).unwrap()
     }
 
-    /// The expected pictures are of Pillow 13.0 and torchvision 0.29: `tests/data/preprocess/make.py`.
+    /// The expected pictures are of Pillow 13.0, torchvision 0.29 and transformers 5.24: `tests/data/preprocess/make.py`.
     #[test]
-    fn pixels_are_pillow_s_and_the_cut_is_torchvision_s() {
-        let of =
-            |shortest, interpolation| Preprocess { side: 32, shortest, interpolation, mean: [0.0; 3], std: [1.0; 3] };
+    fn pixels_are_pillow_s_and_the_cut_is_the_image_processor_s() {
+        let of = |shortest, middle, interpolation| Preprocess {
+            side: 32,
+            shortest,
+            middle,
+            interpolation,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+        };
         for (input, name, preprocess) in [
-            ("wide", "wide-bicubic-37", of(Some(37), Interpolation::Bicubic)),
-            ("wide", "wide-bilinear-40", of(Some(40), Interpolation::Bilinear)),
-            ("wide", "wide-bicubic-exact", of(None, Interpolation::Bicubic)),
-            ("tall", "tall-bicubic-37", of(Some(37), Interpolation::Bicubic)),
-            ("tall", "tall-bilinear-32", of(Some(32), Interpolation::Bilinear)),
-            ("small", "small-bicubic-40", of(Some(40), Interpolation::Bicubic)),
+            ("wide", "wide-bicubic-37", of(Some(37), Middle::Even, Interpolation::Bicubic)),
+            ("wide", "wide-bilinear-40", of(Some(40), Middle::Even, Interpolation::Bilinear)),
+            ("wide", "wide-bicubic-exact", of(None, Middle::Even, Interpolation::Bicubic)),
+            ("tall", "tall-bicubic-37", of(Some(37), Middle::Even, Interpolation::Bicubic)),
+            ("tall", "tall-bilinear-32", of(Some(32), Middle::Even, Interpolation::Bilinear)),
+            ("wide", "wide-bicubic-37-before", of(Some(37), Middle::Before, Interpolation::Bicubic)),
+            ("tall", "tall-bicubic-37-before", of(Some(37), Middle::Before, Interpolation::Bicubic)),
+            ("small", "small-bicubic-40", of(Some(40), Middle::Even, Interpolation::Bicubic)),
         ] {
             let (found, expected) = (preprocess.prepare(&picture(input)), picture(name));
             assert_eq!((found.width(), found.height()), (32, 32), "{name}");
@@ -117,6 +127,19 @@ mod tests {
             let (most, sum) = (apart.clone().max(), apart.sum::<u32>());
             // Noise is as hard as it gets: shifted by one pixel, a picture of it is 50 away in the mean.
             assert!(most <= Some(4) && f64::from(sum) < 0.4 * 3072.0, "{name} differs by {most:?}, {sum} in all");
+        }
+    }
+
+    #[test]
+    fn images_of_every_size_are_prepared() {
+        let sizes = (1..120).flat_map(|i| [(i, 1), (1, i), (i, 37), (500, 100 + i), (100 + 3 * i, 375), (i, i)]);
+        for (width, height) in sizes {
+            for (side, shortest) in [(32, 32), (32, 33), (7, 50)] {
+                let preprocess =
+                    Preprocess { side, shortest: Some(shortest), ..HubModel::find("vgg16").unwrap().preprocess };
+                let found = preprocess.prepare(&DynamicImage::new_luma8(width, height));
+                assert_eq!((found.width(), found.height()), (side, side), "{width} x {height}");
+            }
         }
     }
 

@@ -1,5 +1,6 @@
-"""Pictures and what Pillow and torchvision make of them, for the tests of src/embed/hub/preprocess.rs."""
+"""Pictures and what Pillow, torchvision and transformers make of them, for the tests of src/embed/hub/preprocess.rs."""
 import numpy as np
+import transformers
 from PIL import Image
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
@@ -17,3 +18,10 @@ for name, mode, size in [
 ]:
     resize = Resize([32, 32] if size == "exact" else size, interpolation=modes[mode])
     CenterCrop(32)(resize(Image.open(f"{name}.png"))).save(f"{name}-{mode}-{size}.png")
+
+for name in ["wide", "tall"]:
+    processor = transformers.CLIPImageProcessor(
+        size={"shortest_edge": 37}, crop_size={"height": 32, "width": 32}, do_rescale=False, do_normalize=False
+    )
+    pixels = processor(Image.open(f"{name}.png"), return_tensors="np")["pixel_values"][0]
+    Image.fromarray(np.moveaxis(pixels, 0, -1).astype(np.uint8)).save(f"{name}-bicubic-37-before.png")
