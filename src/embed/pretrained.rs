@@ -148,6 +148,9 @@ impl Extractor for Pretrained {
 }
 
 #[cfg(test)]
+pub(super) use tests::small;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::embed::contract::{Memory, rgb, run};
@@ -209,6 +212,3 @@ mod tests {
         }
     }
 }
-
-#[cfg(test)]
-pub(super) use tests::small;

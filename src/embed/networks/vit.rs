@@ -76,7 +76,7 @@ enum Head {
     Class,
     ClassAndPatches,
     Projected(Linear),
-    Pooled(AttentionPool),
+    Pooled(Box<AttentionPool>),
 }
 
 impl VisionTransformer {
@@ -142,7 +142,7 @@ impl VisionTransformer {
             norm_before: None,
             blocks: Block::tower(c, tower.pp("encoder.layers"))?,
             norm: norm(c, tower.pp("post_layernorm"))?,
-            head: Head::Pooled(AttentionPool::load(c, tower.pp("head"))?),
+            head: Head::Pooled(Box::new(AttentionPool::load(c, tower.pp("head"))?)),
         })
     }
 
