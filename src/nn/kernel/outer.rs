@@ -15,7 +15,7 @@ use super::packed::LANES;
 use super::product::Pixel;
 
 /// Pixels whose products are summed while their values are in the cache.
-const PIXELS: usize = 112;
+const PIXELS: usize = 224;
 /// Parts of the pixels at most, and pixels of a part at least.
 const PARTS: usize = 8;
 const PART: usize = 2048;
@@ -46,20 +46,27 @@ pub fn weight_gradient(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Vec<
             work.sum(part)
         })
         .collect();
-    // From (slice, part, group, row, output) to (output, input, tap).
+    // From (slice, part, group, row, output) to (output, input, tap), some outputs at a time.
     let mut out = vec![0.0; geometry.output[2] * inputs * n_taps];
-    let at =
-        |slice: usize, place: usize| sums[slice * parts.len()..][..parts.len()].iter().map(move |s| s[place]).sum();
-    out.par_chunks_mut(inputs * n_taps).enumerate().for_each(|(output, out)| {
-        let (group, o) = (output / outputs, output % outputs);
-        for (row, value) in (0..n_taps * inputs).map(|place| (place % n_taps * inputs + place / n_taps, place)) {
-            let sum: f32 = if depthwise {
-                at(0, row * groups + output)
-            } else {
-                let len = slices[row / slice].len();
-                at(row / slice, (group * len + row % slice) * outputs + o)
-            };
-            out[value] = sum;
+    let size = inputs * n_taps;
+    // Depthwise, the channels of all groups stand side by side.
+    let columns = if depthwise { groups } else { outputs };
+    let few = columns.min(LANES);
+    let groups_out = out.chunks_mut(columns * size);
+    let chunks: Vec<(usize, usize, &mut [f32])> = groups_out
+        .enumerate()
+        .flat_map(|(group, out)| out.chunks_mut(few * size).enumerate().map(move |(i, out)| (group, i * few, out)))
+        .collect();
+    chunks.into_par_iter().for_each(|(group, first, out)| {
+        for row in 0..rows {
+            let (input, tap) = if depthwise { (0, row) } else { (row % inputs, row / inputs) };
+            let (s, len) = (row / slice, slices[row / slice].len());
+            for part in &sums[s * parts.len()..][..parts.len()] {
+                let values = &part[(group * len + row % slice) * columns + first..][..out.len() / size];
+                for (o, value) in values.iter().enumerate() {
+                    out[o * size + input * n_taps + tap] += value;
+                }
+            }
         }
     });
     out

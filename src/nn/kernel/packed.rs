@@ -116,12 +116,16 @@ impl Weights<'_> {
         let (n_taps, per_group) = (kh * kw, forward_outputs / self.groups);
         let (first, columns) = (group * self.group()[1] + outputs.start, outputs.len());
         let mut panel = Panel::fill(first, columns, taps.len() * n_inputs, |values, width| {
-            for input in 0..n_inputs {
-                for (column, output) in outputs.clone().enumerate() {
-                    let (o, i) = if self.backward { (input, output) } else { (output, input) };
-                    let kernel = &self.values[((group * per_group + o) * forward_inputs + i) * n_taps..][..n_taps];
-                    for (t, &tap) in taps.iter().enumerate() {
-                        values[(t * n_inputs + input) * width + column] = kernel[tap];
+            // A few columns at a time: rows of weights are often a power of two apart, and then share few cache lines.
+            for start in (0..columns).step_by(8) {
+                for input in 0..n_inputs {
+                    for column in start..columns.min(start + 8) {
+                        let output = outputs.start + column;
+                        let (o, i) = if self.backward { (input, output) } else { (output, input) };
+                        let kernel = &self.values[((group * per_group + o) * forward_inputs + i) * n_taps..][..n_taps];
+                        for (t, &tap) in taps.iter().enumerate() {
+                            values[(t * n_inputs + input) * width + column] = kernel[tap];
+                        }
                     }
                 }
             }

@@ -45,13 +45,6 @@ pub(super) struct End<'a> {
     pub bounds: Option<[f32; 2]>,
 }
 
-impl Panel {
-    /// The values of its outputs for one pixel.
-    fn of<'a>(&self, out: &'a [f32], pixel: &Pixel) -> &'a [f32] {
-        &out[pixel.output + self.first..][..self.columns]
-    }
-}
-
 impl Product<'_> {
     pub fn run(self) {
         let arch = pulp::Arch::new();
@@ -96,18 +89,34 @@ impl<const W: usize, const V: usize> Wide<'_, W, V> {
             }
             let mut tile = [[0.0; W]; ROWS];
             for (sums, pixel) in tile.iter_mut().zip(pixels) {
-                let sums = &mut sums[..panel.columns];
-                sums.copy_from_slice(if starts { &panel.bias[..panel.columns] } else { panel.of(out, pixel) });
+                if starts {
+                    *sums = *panel.bias.first_chunk().expect("a panel has a bias for all columns");
+                } else {
+                    let old = &out[pixel.output + panel.first..][..panel.columns];
+                    match old.first_chunk() {
+                        Some(old) => *sums = *old,
+                        None => sums[..panel.columns].copy_from_slice(old),
+                    }
+                }
             }
             for first in (0..W / S::F32_LANES).step_by(N) {
                 add_products::<S, W, ROWS, N>(simd, x, &inputs, runs, weights, &mut tile, first);
             }
             for (sums, pixel) in tile.iter_mut().zip(pixels) {
-                let sums = &mut sums[..panel.columns];
-                if let Some(end) = end {
-                    end.finish(sums, pixel.output + panel.first);
+                let at = pixel.output + panel.first;
+                // Apart, so that whole vectors are moved without a question.
+                if panel.columns == W {
+                    if let Some(end) = end {
+                        end.finish(sums, at);
+                    }
+                    *out[at..].first_chunk_mut().expect("the output has all columns") = *sums;
+                } else {
+                    let sums = &mut sums[..panel.columns];
+                    if let Some(end) = end {
+                        end.finish(sums, at);
+                    }
+                    out[at..][..panel.columns].copy_from_slice(sums);
                 }
-                out[pixel.output + panel.first..][..panel.columns].copy_from_slice(sums);
             }
         }
     }
@@ -167,7 +176,7 @@ impl End<'_> {
     #[inline(always)]
     pub fn finish(&self, sums: &mut [f32], at: usize) {
         if let Some(residual) = self.residual {
-            add(sums, &residual[at..]);
+            add(sums, &residual[at..][..sums.len()]);
         }
         if let Some(bounds) = self.bounds {
             clamp(sums, bounds);
