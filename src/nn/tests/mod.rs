@@ -53,14 +53,15 @@ fn a_convolution_by_hand() -> Result<()> {
 #[test]
 fn a_batch_norm_folds_into_its_convolution() -> Result<()> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let x = random(&mut rng, &[2, 5, 5, 3]);
-    let weight = random(&mut rng, &[4, 3, 3, 3]);
+    let x = random(&mut rng, &[2, 5, 5, 4]);
     let mut tensors: HashMap<_, _> =
         ["weight", "bias", "running_mean"].map(|name| (name.to_owned(), random(&mut rng, &[4]))).into();
     tensors.insert("running_var".to_owned(), tensor(&[0.5, 1.0, 2.0, 0.1], &[4]));
     let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-    for bias in [None, Some(random(&mut rng, &[4]))] {
-        let conv = Conv2d::new(weight.clone(), bias, Conv2dConfig::default())?;
+    for (groups, biased) in [(1, false), (1, true), (2, true), (4, false), (4, true)] {
+        let weight = random(&mut rng, &[4, 4 / groups, 3, 3]);
+        let bias = biased.then(|| random(&mut rng, &[4]));
+        let conv = Conv2d::new(weight, bias, Conv2dConfig { groups, ..Default::default() })?;
         let apart = BatchNorm::load(vb.clone(), 4, 1e-3, Activation::None)?.forward(&conv.forward(&x)?, false)?;
         assert_close(&conv.with_batch_norm(vb.clone(), 1e-3)?.forward(&x)?, &apart, 1e-5);
     }
@@ -122,6 +123,14 @@ fn pooling_by_hand() -> Result<()> {
     let x = tensor(&[1.0, 2.0], &[1, 1, 2, 1]);
     assert_eq!(values(&upsample_nearest2x(&x)?), [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]);
     assert!(max_pool2d(&x, 2, 2, 0).is_err());
+    Ok(())
+}
+
+#[test]
+fn the_first_of_equal_values_has_the_gradient_of_their_maximum() -> Result<()> {
+    let x = Var::from_tensor(&tensor(&[2.0, 1.0, 2.0, 2.0], &[1, 2, 2, 1]))?;
+    let gradients = max_pool2d(&x, 2, 2, 0)?.sum_all()?.backward()?;
+    assert_eq!(values(gradients.get(&x).unwrap()), [1.0, 0.0, 0.0, 0.0]);
     Ok(())
 }
 
