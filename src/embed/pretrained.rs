@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use candle_core::DType;
 use candle_nn::VarBuilder;
 use image::DynamicImage;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::spec::{check, check_version};
@@ -116,6 +117,18 @@ impl Pretrained {
             .map_err(|e| EmbedError::Unfit { model: of.model.clone(), path, reason: e.to_string() })?;
         Ok(Self { spec: ExtractorSpec::Pretrained(of.clone()), of: of.clone(), network, device })
     }
+
+    /// Writes the features of images that go through the network together.
+    fn rows(&self, images: &[DynamicImage], mut out: ArrayViewMut2<'_, f32>) -> Result<(), EmbedError> {
+        let features = (self.of.preprocess.tensor(images, &self.device))
+            .and_then(|images| self.network.forward(&images)?.flatten_all()?.to_vec1::<f32>())
+            .map_err(|e| EmbedError::Failed(e.to_string()))?;
+        let rows = ArrayView2::from_shape(out.raw_dim(), &features);
+        out.assign(&rows.map_err(|_| {
+            EmbedError::Failed(format!("{} gives {} features for {:?}", self.of.model, features.len(), out.dim()))
+        })?);
+        Ok(())
+    }
 }
 
 impl Extractor for Pretrained {
@@ -132,18 +145,14 @@ impl Extractor for Pretrained {
     }
 
     fn embed(&self, batch: &[DynamicImage], mut out: ArrayViewMut2<'_, f32>) -> Result<(), EmbedError> {
-        let features = (self.of.preprocess.tensor(batch, &self.device))
-            .and_then(|images| self.network.forward(&images)?.flatten_all()?.to_vec1::<f32>())
-            .map_err(|e| EmbedError::Failed(e.to_string()))?;
-        let rows = ArrayView2::from_shape(out.raw_dim(), &features);
-        out.assign(&rows.map_err(|_| {
-            EmbedError::Failed(format!("{} gives {} features for {:?}", self.of.model, features.len(), out.dim()))
-        })?);
-        Ok(())
+        // On the CPU one image a thread is faster than all threads on each layer; a device wants all of them.
+        let size = if self.device.is_cpu() { 1 } else { batch.len().max(1) };
+        let rows = out.axis_chunks_iter_mut(Axis(0), size).into_par_iter();
+        batch.par_chunks(size).zip(rows).try_for_each(|(images, rows)| self.rows(images, rows))
     }
 
     fn batch_size(&self) -> usize {
-        8
+        rayon::current_num_threads().max(8)
     }
 }
 
