@@ -7,7 +7,8 @@
 //!
 //! Of the same pixels: the largest difference of a feature over the largest feature. Of photos, from the JPEG file on,
 //! the model's own preprocessing included: the mean difference of a channel's value, of 255, and the least cosine between
-//! our row and theirs, as they are and less the mean of their rows (random weights make all rows nearly alike).
+//! our row and theirs, as they are and less the mean of their rows (random weights make all rows nearly alike). Theirs
+//! ignore colour profiles, which we apply: photos that have one other than sRGB differ by that first of all.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
