@@ -1,4 +1,4 @@
-//! Inference and training with `alike::nn`: `cargo bench --bench nn`. PyTorch does the same in `benches/nn/torch.py`.
+//! Inference and training with `alike::nn`: `cargo bench --bench nn`. PyTorch does the same in `benches/nn/rival.py`.
 
 mod models;
 

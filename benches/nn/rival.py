@@ -1,6 +1,6 @@
 """PyTorch beside `cargo bench --bench nn`: the same networks, sizes and steps, channels last.
 
-pip install torch==2.15 torchvision timm; python benches/nn/torch.py [threads]
+pip install torch==2.15 torchvision timm; python benches/nn/rival.py [threads]
 """
 
 import statistics
