@@ -35,6 +35,7 @@ impl Desk {
             .args(args)
             .current_dir(self.dir.path())
             .env("ALIKE_CACHE", self.path("cache"))
+            .env("HF_HUB_CACHE", self.path("hub"))
             .output()
             .unwrap()
     }
@@ -415,6 +416,7 @@ fn a_list_may_name_what_an_earlier_run_made() {
         let list: Vec<String> = found.filter(|path| path.is_file()).map(|path| path.display().to_string()).collect();
         let mut child = Command::new(env!("CARGO_BIN_EXE_alike"));
         child.args(args).current_dir(desk.dir.path()).env("ALIKE_CACHE", desk.path("cache"));
+        child.env("HF_HUB_CACHE", desk.path("hub"));
         let mut child = child.stdin(std::process::Stdio::piped()).spawn().unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), list.join("\n").as_bytes()).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -30,7 +30,8 @@ impl Desk {
 
     fn alike(&self, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alike"));
-        command.args(args).current_dir(self.0.path()).env("ALIKE_CACHE", self.0.path().join("cache")).output().unwrap()
+        command.env("ALIKE_CACHE", self.0.path().join("cache")).env("HF_HUB_CACHE", self.0.path().join("hub"));
+        command.args(args).current_dir(self.0.path()).output().unwrap()
     }
 
     /// Runs, gives the JSON object printed.

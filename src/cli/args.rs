@@ -98,10 +98,10 @@ pub struct InputArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Features")]
 pub struct ExtractorArgs {
-    /// The extractor, of those that `alike models` lists, or auto (gradients). Weights of a published one are fetched if
-    /// they aren't here, or taken from a safetensors file: resnet18=FILE. Several are joined by +, such as
-    /// pixels+gradients:2: each one's part of a row is brought to unit length, then multiplied by its weight, 0.001 to
-    /// 1000 [default weight: 1]
+    /// The extractor, of those that `alike models` lists, or auto (pixels+builtin for small grey pictures, else a published
+    /// one whose weights are here, else builtin). Weights of a published one are fetched if they aren't here, or taken
+    /// from a safetensors file: resnet18=FILE. Several are joined by +, such as pixels+builtin:2: each one's part of a
+    /// row is brought to unit length, then multiplied by its weight, 0.001 to 1000 [default weight: 1]
     #[arg(long, value_name = "NAME[=FILE][:WEIGHT][+...]", default_value = "auto", value_parser = ModelChoice::parse)]
     pub model: ModelChoice,
     /// pixels: size images are resized to, such as 28x28 [default: their own if small and all equal, else 32x32]

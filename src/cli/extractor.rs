@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// What turns pixels into features.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelChoice {
-    /// Chosen for you; -v says which.
+    /// Chosen by a look at the collection.
     Auto,
     /// These, each with its weight, in this order.
     Given(Vec<(ExtractorName, f32)>),
@@ -19,6 +19,8 @@ pub enum ExtractorName {
     Pixels,
     /// Histograms of oriented gradients, and of colour.
     Gradients,
+    /// The encoder that is part of the program.
+    Builtin,
     /// A published network, maybe with weights from a file.
     Published(&'static HubModel, Option<PathBuf>),
 }
@@ -61,6 +63,7 @@ impl ExtractorName {
         match self {
             Self::Pixels => "pixels",
             Self::Gradients => "gradients",
+            Self::Builtin => "builtin",
             Self::Published(model, _) => &model.name,
         }
     }
@@ -68,7 +71,7 @@ impl ExtractorName {
     /// The names of all.
     fn all() -> impl Iterator<Item = Self> {
         let published = HubModel::all().iter().map(|model| Self::Published(model, None));
-        [Self::Pixels, Self::Gradients].into_iter().chain(published)
+        [Self::Pixels, Self::Gradients, Self::Builtin].into_iter().chain(published)
     }
 }
 

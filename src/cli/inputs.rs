@@ -7,8 +7,8 @@ use super::settings;
 use crate::collection::{self, Embeddings, Skipped, Truth};
 use crate::device::Device;
 use crate::embed::{
-    self, CombinedSpec, EmbedError, EmbedOptions, EmbedSeconds, Embedded, ExtractorSpec, Extractors, GradientsSpec,
-    Hub, Layout, OnImage, PixelsChoice, PretrainedSpec, Setup,
+    self, BuiltinSpec, CombinedSpec, EmbedError, EmbedOptions, EmbedSeconds, Embedded, ExtractorSpec, Extractors,
+    GradientsSpec, Hub, Layout, OnImage, PixelsChoice, PretrainedSpec, Setup,
 };
 use crate::evaluate::files::{align, read_truth};
 use crate::files::check_writable;
@@ -89,22 +89,23 @@ pub fn extractor(
     collection: &Collection,
     reporter: &dyn Reporter,
 ) -> anyhow::Result<Extractors> {
-    let auto = [(ExtractorName::Gradients, 1.0)];
     let parts = match &args.model {
-        ModelChoice::Auto => &auto[..],
-        ModelChoice::Given(parts) => parts,
+        ModelChoice::Auto => &[],
+        ModelChoice::Given(parts) => &parts[..],
     };
     if (args.size.is_some() || args.colour.is_some()) && !parts.iter().any(|(name, _)| *name == ExtractorName::Pixels) {
         return Err(UsageError("--size and --colour belong to --model pixels, alone or joined".into()).into());
     }
     let mut setup = Setup { hub: Hub::from_env(), files: Vec::new(), device: Device::open(args.device)? };
+    let (source, limits) = (&*collection.source, settings::limits(input));
     let spec = |name: &ExtractorName| -> Result<_, EmbedError> {
         Ok(match name {
             ExtractorName::Pixels => {
                 let choice = PixelsChoice { size: args.size, colour: args.colour, ..PixelsChoice::default() };
-                embed::choose_pixels(&*collection.source, &choice, &settings::limits(input), reporter)?
+                embed::choose_pixels(source, &choice, &limits, reporter)?
             }
             ExtractorName::Gradients => ExtractorSpec::Gradients(GradientsSpec::default()),
+            ExtractorName::Builtin => ExtractorSpec::Builtin(BuiltinSpec::default()),
             ExtractorName::Published(model, None) => {
                 ExtractorSpec::Pretrained(PretrainedSpec::published(model, &setup.hub, reporter)?)
             }
@@ -114,6 +115,7 @@ pub fn extractor(
         })
     };
     let spec = match parts {
+        [] => embed::choose_extractor(source, &setup.hub, &limits, reporter)?,
         [(name, _)] => spec(name)?,
         _ => {
             let parts = parts.iter().map(|(name, weight)| Ok((spec(name)?, *weight)));
@@ -125,11 +127,7 @@ pub fn extractor(
         _ => None,
     };
     setup.files = parts.iter().filter_map(file).collect();
-    let extractor = spec.build_with(&setup, reporter)?;
-    if args.model == ModelChoice::Auto {
-        reporter.detail(&format!("extractor {}, {} features", spec.name(), extractor.n_features()));
-    }
-    Ok(extractor)
+    Ok(spec.build_with(&setup, reporter)?)
 }
 
 /// Embeds the collection; fails if no image could be.

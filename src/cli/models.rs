@@ -2,7 +2,7 @@
 
 use super::args::{ModelsAction, ModelsArgs};
 use super::{Exit, printer::Printer};
-use crate::embed::{ExtractorSpec, GradientsSpec, Hub, HubModel};
+use crate::embed::{BuiltinSpec, ExtractorSpec, GradientsSpec, Hub, HubModel};
 use serde_json::json;
 
 /// Runs the command.
@@ -29,6 +29,7 @@ struct Row<'a> {
 
 fn list(hub: &Hub, printer: &Printer) -> anyhow::Result<Exit> {
     let gradients = ExtractorSpec::Gradients(GradientsSpec::default()).n_features()?;
+    let builtin = ExtractorSpec::Builtin(BuiltinSpec::default()).n_features()?;
     let built_in = |name, n_features, description| {
         let location = Some("built in".to_owned());
         Row { name, n_features, description, location, bytes: 0, licence: "MIT OR Apache-2.0" }
@@ -43,7 +44,12 @@ fn list(hub: &Hub, printer: &Printer) -> anyhow::Result<Exit> {
     });
     let rows: Vec<Row> = [
         built_in("pixels", None, "the pixels themselves, resized, grey or RGB; centroids can be drawn"),
-        built_in("gradients", Some(gradients), "histograms of oriented gradients and of colour; the default"),
+        built_in("gradients", Some(gradients), "histograms of oriented gradients and of colour"),
+        built_in(
+            "builtin",
+            Some(builtin),
+            "a small residual network for photos, and what auto takes where there is no other",
+        ),
     ]
     .into_iter()
     .chain(published)
@@ -57,7 +63,7 @@ fn list(hub: &Hub, printer: &Printer) -> anyhow::Result<Exit> {
     };
     let header =
         format!("{:<17} {:>8} {:>8}  {:<17}  {}\n", "NAME", "FEATURES", "WEIGHTS", "LICENCE", "WHAT, AND WHERE");
-    let advice = "\nSeveral together, with weights: --model pixels+gradients:2\n";
+    let advice = "\nSeveral together, with weights: --model pixels+builtin:2\n";
     let text = header + &rows.iter().map(line).collect::<String>() + advice;
     printer.result(&json!({ "models": rows }), &text)?;
     Ok(Exit::Done)

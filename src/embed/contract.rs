@@ -23,7 +23,7 @@ pub(super) fn rgb(width: u32, height: u32, seed: u32) -> DynamicImage {
     DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, pixel))
 }
 
-fn grey(width: u32, height: u32, seed: u32) -> DynamicImage {
+pub(super) fn grey(width: u32, height: u32, seed: u32) -> DynamicImage {
     DynamicImage::ImageLuma8(rgb(width, height, seed).to_luma8())
 }
 
@@ -84,6 +84,7 @@ fn extractors() -> Vec<Extractors> {
         pixels(32, 32, Colour::Rgb, Fit::Pad),
         ExtractorSpec::Gradients(gradients),
         ExtractorSpec::Gradients(GradientsSpec { size: 50, cells: 4, colour_rows: 1, ..gradients }),
+        ExtractorSpec::Builtin(BuiltinSpec::default()),
         ExtractorSpec::Combined(CombinedSpec::new(joined)),
     ]
     .into_iter()

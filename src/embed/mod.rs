@@ -5,6 +5,7 @@
 
 mod architecture;
 mod batch;
+mod builtin;
 mod cache;
 mod combine;
 pub mod files;
@@ -12,7 +13,9 @@ mod gate;
 mod gather;
 mod gradients;
 mod hub;
+mod look;
 mod networks;
+mod neural;
 mod pixels;
 mod pretrained;
 mod spec;
@@ -22,14 +25,16 @@ mod contract;
 
 pub use architecture::{Architecture, ResNetBlock, VggOutput};
 pub use batch::{EmbedOptions, EmbedSeconds, Embedded, OnImage, embed};
+pub use builtin::BuiltinSpec;
 pub use cache::Cache;
 pub(crate) use combine::joined_name;
 pub use combine::{CombinedSpec, Extractors, WeightedSpec};
 pub use gather::Layout;
 pub use gradients::GradientsSpec;
 pub use hub::{AbsentReason, Hub, HubModel, Interpolation, Middle, Preprocess, Weights, WeightsError};
+pub use look::{choose_extractor, choose_pixels};
 pub use networks::Network;
-pub use pixels::{Colour, PixelsChoice, PixelsSpec, choose_pixels};
+pub use pixels::{Colour, PixelsChoice, PixelsSpec};
 pub use pretrained::{PretrainedSpec, Setup};
 pub use spec::{ExtractorSpec, SpecHash};
 

@@ -9,8 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::spec::{check, check_version};
 use super::{EmbedError, Extractor, ExtractorSpec};
 use crate::decode::{self, Fit};
-use crate::progress::{Interrupted, Reporter};
-use crate::source::{Content, Source};
 
 const NAME: &str = "pixels";
 const VERSION: u32 = 1;
@@ -138,84 +136,11 @@ impl Default for PixelsChoice {
     }
 }
 
-const SAMPLE: usize = 64;
-const FEW: usize = 8;
-const SMALL_SIDE: u32 = 64;
-const OTHERWISE: (u32, u32) = (32, 32);
-
-/// Chooses the parameters of `pixels` by a look at up to 64 images from all over `collection` (the first ones, if it
-/// must be read in order), and says what it chose. Where more than half of their values are white, values are inverted.
-/// Large colour photos decide after eight.
-///
-/// # Errors
-/// If interrupted. Images that can't be decoded don't count.
-pub fn choose_pixels(
-    collection: &dyn Source,
-    choice: &PixelsChoice,
-    limits: &decode::Limits,
-    reporter: &dyn Reporter,
-) -> Result<ExtractorSpec, Interrupted> {
-    let n = collection.items().len();
-    let mut common = None;
-    let mut size = choice.size;
-    let mut colour = choice.colour;
-    let (mut white, mut all) = (0, 0);
-    for i in 0..n.min(SAMPLE) {
-        if size.is_some() && colour.is_some() && i >= FEW {
-            break;
-        }
-        reporter.check()?;
-        let index = if collection.sequential() { i } else { i * n / n.min(SAMPLE) };
-        let image = match collection.read(index) {
-            Ok(Content::Pixels(image)) => Some(image),
-            Ok(Content::Encoded(bytes)) => decode::decode(&bytes, limits).ok(),
-            Err(_) => None,
-        };
-        let Some(image) = image else { continue };
-        white += image.as_bytes().iter().filter(|value| **value == u8::MAX).count();
-        all += image.as_bytes().len();
-        let own = (image.width(), image.height());
-        if *common.get_or_insert(own) != own || own.0.max(own.1) > SMALL_SIDE {
-            size = size.or(Some(OTHERWISE));
-        }
-        if !is_grey(&image) {
-            colour = colour.or(Some(Colour::Rgb));
-        }
-    }
-    let colour = colour.unwrap_or(if common.is_some() { Colour::Grey } else { Colour::Rgb });
-    let (width, height) = size.or(common).unwrap_or(OTHERWISE);
-    let why = match (choice.size, common == Some((width, height))) {
-        (Some(_), _) => "as asked for",
-        (None, true) => "the images' own size",
-        (None, false) => "the images are larger or differ in size",
-    };
-    let channels = if colour == Colour::Grey { "grey" } else { "RGB" };
-    let inverted = 2 * white > all;
-    let ink = if inverted { "; inverted, for most is white" } else { "" };
-    reporter.detail(&format!("pixels: {width} x {height}, {why}; {channels}{ink}"));
-    Ok(ExtractorSpec::Pixels(PixelsSpec { fit: choice.fit, inverted, ..PixelsSpec::new(width, height, colour) }))
-}
-
-fn is_grey(image: &DynamicImage) -> bool {
-    match image {
-        DynamicImage::ImageRgb8(image) => image.pixels().all(|p| p[0] == p[1] && p[1] == p[2]),
-        image => !image.color().has_color(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embed::contract::{Memory, rgb};
-    use crate::progress::Silent;
+    use crate::embed::contract::rgb;
     use ndarray::Array2;
-
-    fn chosen(images: Vec<DynamicImage>) -> PixelsSpec {
-        let source = Memory::new(images);
-        let spec = choose_pixels(&source, &PixelsChoice::default(), &decode::Limits::default(), &Silent).unwrap();
-        let ExtractorSpec::Pixels(spec) = spec else { panic!("{spec:?}") };
-        spec
-    }
 
     fn grey(width: u32, height: u32) -> DynamicImage {
         DynamicImage::ImageLuma8(GrayImage::from_fn(width, height, |x, y| [(7 * x + 31 * y) as u8].into()))
@@ -240,32 +165,6 @@ mod tests {
         pixels.embed(&[pixels.prepare(&image)], out.view_mut()).unwrap();
         assert_eq!(pixels.picture(out.row(0)), Some(image));
         assert_eq!(pixels.picture(out.row(0).split_at(ndarray::Axis(0), 1).1), None);
-    }
-
-    #[test]
-    fn the_collection_chooses_size_and_colour() {
-        assert_eq!(chosen(vec![grey(28, 20); 3]), PixelsSpec::new(28, 20, Colour::Grey));
-        assert_eq!(chosen(vec![grey(28, 20), grey(28, 21)]), PixelsSpec::new(32, 32, Colour::Grey));
-        assert_eq!(chosen(vec![grey(28, 28), rgb(28, 28, 2)]), PixelsSpec::new(28, 28, Colour::Rgb));
-        assert_eq!(chosen(vec![rgb(65, 8, 2)]), PixelsSpec::new(32, 32, Colour::Rgb));
-        assert_eq!(chosen(vec![DynamicImage::ImageRgb8(grey(8, 8).to_rgb8())]), PixelsSpec::new(8, 8, Colour::Grey));
-        assert_eq!(chosen(vec![]), PixelsSpec::new(32, 32, Colour::Rgb));
-    }
-
-    #[test]
-    fn white_paper_is_inverted_and_shown_as_it_was() {
-        let page = |ink: u32| {
-            DynamicImage::ImageLuma8(GrayImage::from_fn(10, 10, |x, _| [if x < ink { 40 } else { 255 }].into()))
-        };
-        assert!(!chosen(vec![page(5)]).inverted && chosen(vec![page(4)]).inverted);
-        let spec = chosen(vec![page(4), page(2)]);
-        let pixels = Pixels::new(spec).unwrap();
-        let mut out = Array2::zeros((1, 100));
-        pixels.embed(&[pixels.prepare(&page(4))], out.view_mut()).unwrap();
-        assert_eq!((out[[0, 0]], out[[0, 9]]), (215.0 / 255.0, 0.0));
-        assert_eq!(pixels.picture(out.row(0)), Some(page(4)));
-        let json = |spec: PixelsSpec| serde_json::to_string(&spec).unwrap();
-        assert!(json(spec).contains("inverted") && !json(chosen(vec![page(9)])).contains("inverted"));
     }
 
     #[test]

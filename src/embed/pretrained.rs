@@ -5,15 +5,11 @@ use std::path::{Path, PathBuf};
 
 use candle_core::DType;
 use candle_nn::VarBuilder;
-use image::DynamicImage;
-use ndarray::{ArrayView2, ArrayViewMut2, Axis};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::neural::Neural;
 use super::spec::{check, check_version};
-use super::{
-    Architecture, EmbedError, Extractor, ExtractorSpec, Hub, HubModel, Network, Preprocess, Weights, WeightsError,
-};
+use super::{Architecture, EmbedError, ExtractorSpec, Hub, HubModel, Preprocess, Weights, WeightsError};
 use crate::device::Device;
 use crate::progress::Reporter;
 
@@ -70,6 +66,17 @@ impl PretrainedSpec {
         check(self.architecture.is_sound(), NAME, "architecture", "measures that fit together", self.architecture)?;
         self.preprocess.check()
     }
+
+    pub(super) fn extractor(&self, setup: &Setup, reporter: &dyn Reporter) -> Result<Neural, EmbedError> {
+        self.check()?;
+        let weights = setup.weights(self, reporter)?;
+        let (path, device) = (weights.path().to_owned(), setup.device.candle());
+        let network = VarBuilder::from_buffered_safetensors(weights.into_bytes(), DType::F32, &device)
+            .and_then(|weights| self.architecture.build(weights))
+            .map_err(|e| EmbedError::Unfit { model: self.model.clone(), path, reason: e.to_string() })?;
+        let Self { n_features, preprocess, .. } = *self;
+        Ok(Neural { spec: ExtractorSpec::Pretrained(self.clone()), n_features, preprocess, network, device })
+    }
 }
 
 /// What extractors with weights are built from.
@@ -96,63 +103,6 @@ impl Setup {
         let known = known.filter(|model| self.hub.has(model, &spec.sha256) || model.may_be(&spec.sha256));
         let unknown = || EmbedError::UnknownWeights { model: spec.model.clone(), sha256: spec.sha256.clone() };
         Ok(self.hub.weights(known.ok_or_else(unknown)?, Some(&spec.sha256), reporter)?)
-    }
-}
-
-/// A network with its weights, and how images are brought before it.
-pub(super) struct Pretrained {
-    spec: ExtractorSpec,
-    of: PretrainedSpec,
-    network: Box<dyn Network>,
-    device: candle_core::Device,
-}
-
-impl Pretrained {
-    pub fn new(of: &PretrainedSpec, setup: &Setup, reporter: &dyn Reporter) -> Result<Self, EmbedError> {
-        of.check()?;
-        let weights = setup.weights(of, reporter)?;
-        let (path, device) = (weights.path().to_owned(), setup.device.candle());
-        let network = VarBuilder::from_buffered_safetensors(weights.into_bytes(), DType::F32, &device)
-            .and_then(|weights| of.architecture.build(weights))
-            .map_err(|e| EmbedError::Unfit { model: of.model.clone(), path, reason: e.to_string() })?;
-        Ok(Self { spec: ExtractorSpec::Pretrained(of.clone()), of: of.clone(), network, device })
-    }
-
-    /// Writes the features of images that go through the network together.
-    fn rows(&self, images: &[DynamicImage], mut out: ArrayViewMut2<'_, f32>) -> Result<(), EmbedError> {
-        let features = (self.of.preprocess.tensor(images, &self.device))
-            .and_then(|images| self.network.forward(&images)?.flatten_all()?.to_vec1::<f32>())
-            .map_err(|e| EmbedError::Failed(e.to_string()))?;
-        let rows = ArrayView2::from_shape(out.raw_dim(), &features);
-        out.assign(&rows.map_err(|_| {
-            EmbedError::Failed(format!("{} gives {} features for {:?}", self.of.model, features.len(), out.dim()))
-        })?);
-        Ok(())
-    }
-}
-
-impl Extractor for Pretrained {
-    fn spec(&self) -> &ExtractorSpec {
-        &self.spec
-    }
-
-    fn n_features(&self) -> usize {
-        self.of.n_features
-    }
-
-    fn prepare(&self, image: &DynamicImage) -> DynamicImage {
-        self.of.preprocess.prepare(image)
-    }
-
-    fn embed(&self, batch: &[DynamicImage], mut out: ArrayViewMut2<'_, f32>) -> Result<(), EmbedError> {
-        // On the CPU one image a thread is faster than all threads on each layer; a device wants all of them.
-        let size = if self.device.is_cpu() { 1 } else { batch.len().max(1) };
-        let rows = out.axis_chunks_iter_mut(Axis(0), size).into_par_iter();
-        batch.par_chunks(size).zip(rows).try_for_each(|(images, rows)| self.rows(images, rows))
-    }
-
-    fn batch_size(&self) -> usize {
-        rayon::current_num_threads().max(8)
     }
 }
 

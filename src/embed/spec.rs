@@ -5,10 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::builtin::BuiltinSpec;
 use super::combine::{CombinedSpec, Extractors};
 use super::gradients::{Gradients, GradientsSpec};
 use super::pixels::{Pixels, PixelsSpec};
-use super::pretrained::{Pretrained, PretrainedSpec, Setup};
+use super::pretrained::{PretrainedSpec, Setup};
 use super::{EmbedError, Extractor};
 use crate::progress::{Reporter, Silent};
 
@@ -28,6 +29,8 @@ pub enum ExtractorSpec {
     Pixels(PixelsSpec),
     /// Histograms of edge directions and of colours.
     Gradients(GradientsSpec),
+    /// The encoder that is part of the program.
+    Builtin(BuiltinSpec),
     /// A published network.
     Pretrained(PretrainedSpec),
     /// Several of them, joined.
@@ -40,6 +43,7 @@ impl ExtractorSpec {
         match self {
             Self::Pixels(_) => "pixels".into(),
             Self::Gradients(_) => "gradients".into(),
+            Self::Builtin(_) => "builtin".into(),
             Self::Pretrained(spec) => spec.model.clone(),
             Self::Combined(spec) => spec.name(),
         }
@@ -53,6 +57,7 @@ impl ExtractorSpec {
         match self {
             Self::Pixels(spec) => Ok(Pixels::new(*spec)?.n_features()),
             Self::Gradients(spec) => Ok(Gradients::new(*spec)?.n_features()),
+            Self::Builtin(spec) => spec.n_features(),
             Self::Pretrained(spec) => spec.check().map(|()| spec.n_features),
             Self::Combined(spec) => spec.checked()?.iter().map(|part| part.spec.n_features()).sum(),
         }
@@ -87,7 +92,8 @@ impl ExtractorSpec {
         Ok(match self {
             Self::Pixels(spec) => Box::new(Pixels::new(*spec)?),
             Self::Gradients(spec) => Box::new(Gradients::new(*spec)?),
-            Self::Pretrained(spec) => Box::new(Pretrained::new(spec, setup, reporter)?),
+            Self::Builtin(spec) => Box::new(spec.extractor(setup)?),
+            Self::Pretrained(spec) => Box::new(spec.extractor(setup, reporter)?),
             Self::Combined(_) => unreachable!("a checked combination has none among its parts"),
         })
     }

@@ -6,11 +6,13 @@ that the reference implementations give.
 NAME.safetensors is what `save_pretrained` (transformers) or a state dict (timm) holds, classifier and text tower
 included; expected.safetensors holds the images, normalised and channels last, and per network and image the features.
 Weights, batch norms' statistics and layer scales are drawn so that each of them matters; the statistics come from a
-pass over random images first, so that nothing over- or underflows. One seed a network.
+pass over random images first, so that nothing over- or underflows. One seed a network. The program's own encoder has its
+own weights.
 
 Made with Python 3.11, torch 2.15.0, timm 1.0.31, transformers 5.24.0, safetensors 0.8.0.
 """
 
+import importlib.util
 import math
 from pathlib import Path
 
@@ -122,6 +124,22 @@ def convolutional(model, images):
     return {"pooled": maps.mean((2, 3)), "flattened": maps.permute(0, 2, 3, 1).flatten(1)}
 
 
+def builtin():
+    """The encoder of the program as it was trained, with the weights that the program has: norms that do nothing."""
+    models = Path(__file__).parents[2] / "models"
+    spec = importlib.util.spec_from_file_location("train", models / "train" / "builtin.py")
+    train = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(train)
+    weights, encoder = load_file(models / "builtin.safetensors"), train.Encoder()
+    for name, unit in encoder.named_modules():
+        if isinstance(unit, train.Unit):
+            unit.conv.weight.copy_(weights.pop(f"{name}.weight"))
+            unit.norm.bias.copy_(weights.pop(f"{name}.bias"))
+            unit.norm.running_var.fill_(1 - unit.norm.eps)
+    assert not weights
+    return encoder.eval()
+
+
 def save(model, path):
     folder = path.with_suffix("")
     if isinstance(model, transformers.PreTrainedModel):
@@ -147,6 +165,9 @@ def write(directory):
             if shape == "square" or any_shape:
                 for kind, rows in features(model, batch.permute(0, 3, 1, 2)).items():
                     expected[f"{name}.{shape}.{kind}"] = rows.contiguous()
+    # Sides that can be halved.
+    rows = builtin()(images["square"][:, :80, :80].permute(0, 3, 1, 2))
+    expected["builtin.square.unit"] = torch.nn.functional.normalize(rows, dim=1)
     save_file(expected, directory / "expected.safetensors")
 
 

@@ -1,9 +1,10 @@
-//! The networks of the published models, on the layers of [`crate::nn`].
+//! The networks of the published models, and our own, on the layers of [`crate::nn`].
 //!
-//! Each loads a checkpoint as timm or transformers saves it, by the keys that are in it. What inference can do without is
-//! folded away while loading: batch norms and layer scales into the product before them, the attention's three
-//! projections into one. Classifiers and text towers are not read.
+//! A published one loads a checkpoint as timm or transformers saves it, by the keys that are in it. What inference can do
+//! without is folded away while loading: batch norms and layer scales into the product before them, the attention's
+//! three projections into one. Classifiers and text towers are not read.
 
+mod builtin;
 mod convnext;
 mod efficientnet;
 mod mobilenetv4;
@@ -20,6 +21,8 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::architecture::Architecture;
+
+pub(super) use builtin::Builtin;
 
 /// A network with its weights.
 pub trait Network: Send + Sync {

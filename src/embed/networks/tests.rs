@@ -100,6 +100,17 @@ fn mobilenetv4() {
 }
 
 #[test]
+fn builtin() {
+    let tensors = include_bytes!("../../../models/builtin.safetensors");
+    let weights = VarBuilder::from_slice_safetensors(tensors, DType::F32, &Device::Cpu).unwrap();
+    let expected = read("expected");
+    let images = expected["square"].narrow(1, 0, 80).and_then(|images| images.narrow(2, 0, 80)).unwrap();
+    let found = Builtin::load(weights).and_then(|network| network.forward(&images)).unwrap();
+    let apart = (found - &expected["builtin.square.unit"]).unwrap().abs().unwrap();
+    assert!(apart.flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap() < 1e-5, "{apart}");
+}
+
+#[test]
 fn a_tensor_that_does_not_fit_is_named() {
     let load = |tensors| {
         let network = convnext::ConvNext::load([1, 1, 2, 1], [8, 12, 16, 24], builder(tensors));
