@@ -73,7 +73,7 @@ pub fn weight_gradient(geometry: &Geometry, x: &[f32], gradient: &[f32]) -> Vec<
 }
 
 /// Inputs of a tile.
-const ROWS: usize = 7;
+const ROWS: usize = 6;
 
 /// Some rows of the gradient.
 struct Slice<'a> {
@@ -124,7 +124,7 @@ impl Slice<'_> {
     }
 }
 
-/// Sums over pixels of up to seven inputs times all outputs of a group.
+/// Sums over pixels of up to six inputs times all outputs of a group.
 struct Outer<'a> {
     x: &'a [f32],
     pixels: &'a [Pixel],
@@ -219,7 +219,7 @@ impl WithSimd for Outer<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        // Seven inputs are read of each pixel; where the images end there may be fewer.
+        // Six inputs are read of each pixel; where the images end there may be fewer.
         let whole = self.pixels.partition_point(|pixel| pixel.input + self.offset + ROWS <= self.x.len());
         let last;
         (self.pixels, last) = self.pixels.split_at(whole);
@@ -274,7 +274,7 @@ impl WithSimd for Channels<'_> {
 }
 
 impl Channels<'_> {
-    /// A vector of channels under seven taps.
+    /// A vector of channels under six taps.
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn taps<S: Simd>(&mut self, simd: S, start: usize, first: usize) {

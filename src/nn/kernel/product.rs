@@ -1,7 +1,8 @@
-//! The loop under every convolution and product: seven pixels against a panel of 64 outputs.
+//! The loop under every convolution and product: six pixels against a panel of 64 outputs.
 //!
-//! A step is four loads of the panel, seven broadcasts and 28 multiply-adds in registers. The pixels' inputs are read
-//! where they stand: of an image with channels last, a row of the kernel covers one contiguous run of values.
+//! A step is four loads of the panel, six broadcasts and 24 multiply-adds in registers: of 32, the most that leave one
+//! for the broadcast. The pixels' inputs are read where they stand: of an image with channels last, a row of the kernel
+//! covers one contiguous run of values.
 
 use pulp::{Simd, WithSimd};
 
@@ -66,20 +67,34 @@ impl<const W: usize, const V: usize> WithSimd for Wide<'_, W, V> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // As many sums at a time as the machine's registers hold.
-        match S::F32_LANES {
-            16 => self.sums::<S, 7, V>(simd),
-            8 => self.sums::<S, 6, 2>(simd),
+        match (S::F32_LANES, V) {
+            (16, 4) => self.sums::<S, 6, V>(simd),
+            (16, 3) => self.sums::<S, 9, V>(simd),
+            (16, _) => self.sums::<S, 12, V>(simd),
+            (8, _) => self.sums::<S, 6, 2>(simd),
             _ => self.sums::<S, 6, 4>(simd),
         }
     }
 }
 
 impl<const W: usize, const V: usize> Wide<'_, W, V> {
-    /// `ROWS` pixels and `N` vectors of outputs at a time.
+    /// `ROWS` pixels and `N` vectors of outputs at a time; of the last pixels fewer.
+    #[inline(always)]
+    fn sums<S: Simd, const ROWS: usize, const N: usize>(mut self, simd: S) {
+        let (whole, last) = self.0.pixels.split_at(self.0.pixels.len() / ROWS * ROWS);
+        self.tiles::<S, ROWS, N>(simd, whole);
+        match last.len() {
+            0 => {}
+            1 => self.tiles::<S, 1, N>(simd, last),
+            2..=3 => self.tiles::<S, 3, N>(simd, last),
+            _ => self.tiles::<S, ROWS, N>(simd, last),
+        }
+    }
+
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]
-    fn sums<S: Simd, const ROWS: usize, const N: usize>(self, simd: S) {
-        let Product { x, pixels, runs, panel, first_row, starts, end, out } = self.0;
+    fn tiles<S: Simd, const ROWS: usize, const N: usize>(&mut self, simd: S, pixels: &[Pixel]) {
+        let Product { x, runs, panel, first_row, starts, end, ref mut out, .. } = self.0;
         let weights = &panel.values.as_chunks::<W>().0[first_row..];
         for pixels in pixels.chunks(ROWS) {
             // A short tile repeats its last pixel.
