@@ -1,49 +1,44 @@
-//! Networks with random weights, for inference and for training.
+//! Networks with random weights, to be trained.
 
 use alike::nn::{
-    Activation, BatchNorm, Conv2d, Conv2dConfig, ConvTranspose2d, LayerNorm, Linear, attention, global_mean, max_pool2d,
+    Activation, BatchNorm, Conv2d, Conv2dConfig, ConvTranspose2d, Linear, global_mean, join_channels, max_pool2d,
 };
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-/// A convolution and its batch norm: folded at inference, apart in training.
+/// A convolution and its batch norm.
 struct Normed {
     conv: Conv2d,
-    norm: Option<BatchNorm>,
+    norm: BatchNorm,
 }
 
 /// Channels in and out, kernel, stride.
 type Shape = (usize, usize, usize, usize);
 
 impl Normed {
-    fn load(vb: VarBuilder, (c_in, c_out, kernel, stride): Shape, activation: Activation, train: bool) -> Result<Self> {
+    fn load(vb: VarBuilder, (c_in, c_out, kernel, stride): Shape, activation: Activation) -> Result<Self> {
         let config = Conv2dConfig { stride, padding: kernel / 2, bias: false, ..Default::default() };
-        let (conv, bn) = (vb.pp("conv"), vb.pp("bn"));
-        if train {
-            let norm = Some(BatchNorm::load(bn, c_out, 1e-5, activation)?);
-            return Ok(Self { conv: Conv2d::load(conv, c_in, c_out, kernel, config)?, norm });
-        }
-        let config = Conv2dConfig { activation, ..config };
-        Ok(Self { conv: Conv2d::load(conv, c_in, c_out, kernel, config)?.with_batch_norm(bn, 1e-5)?, norm: None })
+        let norm = BatchNorm::load(vb.pp("bn"), c_out, 1e-5, activation)?;
+        Ok(Self { conv: Conv2d::load(vb.pp("conv"), c_in, c_out, kernel, config)?, norm })
     }
 
     fn forward(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
-        match (&self.norm, residual) {
-            (Some(norm), Some(residual)) => norm.forward_add(&self.conv.forward(x)?, residual, true),
-            (Some(norm), None) => norm.forward(&self.conv.forward(x)?, true),
-            (None, Some(residual)) => self.conv.forward_add(x, residual),
-            (None, None) => self.conv.forward(x),
+        let x = self.conv.forward(x)?;
+        match residual {
+            Some(residual) => self.norm.forward_add(&x, residual, true),
+            None => self.norm.forward(&x, true),
         }
     }
 }
 
-/// Convolutions one after the other, a shortcut beside them.
+/// Two convolutions beside a shortcut.
 struct Block {
-    convs: Vec<Normed>,
+    first: Normed,
+    second: Normed,
     shortcut: Option<Normed>,
 }
 
-/// ResNet-18 or ResNet-50 for 1000 classes.
+/// ResNet-18 for 1000 classes.
 pub struct ResNet {
     stem: Normed,
     blocks: Vec<Block>,
@@ -51,27 +46,21 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    pub fn load(vb: VarBuilder, bottleneck: bool, train: bool) -> Result<Self> {
-        let (depths, growth) = if bottleneck { ([3, 4, 6, 3], 4) } else { ([2, 2, 2, 2], 1) };
-        let stem = Normed::load(vb.pp("stem"), (3, 64, 7, 2), Activation::Relu, train)?;
+    pub fn load(vb: VarBuilder) -> Result<Self> {
+        let stem = Normed::load(vb.pp("stem"), (3, 64, 7, 2), Activation::Relu)?;
         let (mut blocks, mut c_in) = (Vec::new(), 64);
-        for (stage, depth) in depths.into_iter().enumerate() {
-            let (width, c_out) = (64 << stage, (growth * 64) << stage);
-            for b in 0..depth {
-                let stride = if stage > 0 && b == 0 { 2 } else { 1 };
-                let shapes: &[Shape] = if bottleneck {
-                    &[(c_in, width, 1, 1), (width, width, 3, stride), (width, c_out, 1, 1)]
-                } else {
-                    &[(c_in, width, 3, stride), (width, width, 3, 1)]
-                };
-                let vb = vb.pp(format!("block{}", blocks.len()));
-                let conv = |(i, &shape)| Normed::load(vb.pp(i), shape, Activation::Relu, train);
-                let convs = shapes.iter().enumerate().map(conv).collect::<Result<_>>()?;
-                let shortcut = (stride > 1 || c_in != c_out)
-                    .then(|| Normed::load(vb.pp("shortcut"), (c_in, c_out, 1, stride), Activation::None, train));
-                blocks.push(Block { convs, shortcut: shortcut.transpose()? });
-                c_in = c_out;
-            }
+        for b in 0..8 {
+            let c_out = 64 << (b / 2);
+            let stride = if b > 0 && b % 2 == 0 { 2 } else { 1 };
+            let vb = vb.pp(format!("block{b}"));
+            let conv = |name, shape, activation| Normed::load(vb.pp(name), shape, activation);
+            let shortcut = (stride > 1).then(|| conv("shortcut", (c_in, c_out, 1, stride), Activation::None));
+            blocks.push(Block {
+                first: conv("first", (c_in, c_out, 3, stride), Activation::Relu)?,
+                second: conv("second", (c_out, c_out, 3, 1), Activation::Relu)?,
+                shortcut: shortcut.transpose()?,
+            });
+            c_in = c_out;
         }
         Ok(Self { stem, blocks, classes: Linear::load(vb.pp("classes"), c_in, 1000, Activation::None)? })
     }
@@ -83,71 +72,9 @@ impl ResNet {
                 Some(shortcut) => shortcut.forward(&x, None)?,
                 None => x.clone(),
             };
-            let (last, first) = block.convs.split_last().expect("a block has convolutions");
-            for conv in first {
-                x = conv.forward(&x, None)?;
-            }
-            x = last.forward(&x, Some(&shortcut))?;
+            x = block.second.forward(&block.first.forward(&x, None)?, Some(&shortcut))?;
         }
         self.classes.forward(&global_mean(&x)?)
-    }
-}
-
-/// One layer of a transformer.
-struct Layer {
-    norms: [LayerNorm; 2],
-    qkv: Linear,
-    project: Linear,
-    up: Linear,
-    down: Linear,
-}
-
-/// A vision transformer that returns its tokens.
-pub struct ViT {
-    patches: Conv2d,
-    class: Tensor,
-    positions: Tensor,
-    layers: Vec<Layer>,
-    heads: usize,
-}
-
-impl ViT {
-    /// Of 12 layers with heads of 64 features, for images of 224 pixels.
-    pub fn load(vb: VarBuilder, patch: usize, dim: usize, activation: Activation) -> Result<Self> {
-        let layer = |i: usize| {
-            let vb = vb.pp(i);
-            let norm = |name| LayerNorm::load(vb.pp(name), dim, 1e-6);
-            let linear = |name, c_in, c_out, activation| Linear::load(vb.pp(name), c_in, c_out, activation);
-            Ok(Layer {
-                norms: [norm("norm1")?, norm("norm2")?],
-                qkv: linear("qkv", dim, 3 * dim, Activation::None)?,
-                project: linear("project", dim, dim, Activation::None)?,
-                up: linear("up", dim, 4 * dim, activation)?,
-                down: linear("down", 4 * dim, dim, Activation::None)?,
-            })
-        };
-        let config = Conv2dConfig { stride: patch, ..Default::default() };
-        let tokens = (224 / patch) * (224 / patch) + 1;
-        Ok(Self {
-            patches: Conv2d::load(vb.pp("patches"), 3, dim, patch, config)?,
-            class: vb.get((1, 1, dim), "class")?,
-            positions: vb.get((1, tokens, dim), "positions")?,
-            layers: (0..12).map(layer).collect::<Result<_>>()?,
-            heads: dim / 64,
-        })
-    }
-
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let patches = self.patches.forward(x)?.flatten(1, 2)?;
-        let (n, _, dim) = patches.dims3()?;
-        let mut x = Tensor::cat(&[&self.class.broadcast_as((n, 1, dim))?, &patches], 1)?;
-        x = x.broadcast_add(&self.positions)?;
-        for layer in &self.layers {
-            let attended = attention(&layer.qkv.forward(&layer.norms[0].forward(&x)?)?, self.heads)?;
-            x = layer.project.forward_add(&attended, &x)?;
-            x = layer.down.forward_add(&layer.up.forward(&layer.norms[1].forward(&x)?)?, &x)?;
-        }
-        Ok(x)
     }
 }
 
@@ -161,7 +88,7 @@ pub struct UNet {
 impl UNet {
     pub fn load(vb: VarBuilder) -> Result<Self> {
         let pair = |vb: VarBuilder, c_in, c_out| {
-            let conv = |name, c_in| Normed::load(vb.pp(name), (c_in, c_out, 3, 1), Activation::Relu, true);
+            let conv = |name, c_in| Normed::load(vb.pp(name), (c_in, c_out, 3, 1), Activation::Relu);
             Ok([conv("first", c_in)?, conv("second", c_out)?])
         };
         let down = [3, 16, 32, 64, 128];
@@ -186,7 +113,7 @@ impl UNet {
         }
         skipped.pop();
         for ((grow, [first, second]), skipped) in self.up.iter().zip(skipped.iter().rev()) {
-            let joined = Tensor::cat(&[&grow.forward(&x)?, skipped], 3)?;
+            let joined = join_channels(&grow.forward(&x)?, skipped)?;
             x = second.forward(&first.forward(&joined, None)?, None)?;
         }
         self.last.forward(&x)

@@ -1,13 +1,12 @@
 """PyTorch beside `cargo bench --bench nn`: the same networks, sizes and steps, channels last.
 
-pip install torch==2.15 torchvision timm; python benches/nn/rival.py [threads]
+pip install torch==2.15 torchvision; python benches/nn/rival.py [threads]
 """
 
 import statistics
 import sys
 import time
 
-import timm
 import torch
 import torchvision
 from torch import nn
@@ -64,19 +63,6 @@ def train(name, model, x, loss):
     bench(name, step)
 
 
-images = torch.randn(8, 3, 224, 224)
-with torch.inference_mode():
-    for name in ["resnet18", "resnet50"]:
-        model = getattr(torchvision.models, name)().eval().to(memory_format=torch.channels_last)
-        model = torch.jit.freeze(torch.jit.script(model))
-        last = images.to(memory_format=torch.channels_last)
-        bench(name, lambda: model(last))
-    for name, timm_name in [
-        ("dinov2-small", "vit_small_patch14_dinov2"),
-        ("clip-base-32", "vit_base_patch32_clip_quickgelu_224"),
-    ]:
-        model = timm.create_model(timm_name, img_size=224).eval()
-        bench(name, lambda: model(images))
 labels = torch.zeros(32, dtype=torch.long)
 resnet = torchvision.models.resnet18()
 train("resnet18, batch 32 at 64x64", resnet, torch.randn(32, 3, 64, 64), lambda y: F.cross_entropy(y, labels))

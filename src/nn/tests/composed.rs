@@ -44,6 +44,19 @@ fn activations() -> Result<()> {
 }
 
 #[test]
+fn joined_channels() -> Result<()> {
+    for (size, channels) in [([1, 1], [1, 1]), ([5, 3], [4, 7]), ([80, 70], [3, 16])] {
+        let [a, b] = channels.map(|c| [2, size[0], size[1], c]);
+        compare(&[&a, &b], 0.0, |x| join_channels(&x[0], &x[1]))?;
+        // Views that are not contiguous, too.
+        compare(&[&a, &b], 0.0, |x| join_channels(&x[0].transpose(1, 2)?, &x[1].transpose(1, 2)?))?;
+    }
+    let x = Tensor::zeros((1, 2, 2, 3), DType::F32, &Device::Cpu)?;
+    assert!(join_channels(&x, &Tensor::zeros((1, 2, 3, 3), DType::F32, &Device::Cpu)?).is_err());
+    Ok(())
+}
+
+#[test]
 fn layer_norms() -> Result<()> {
     for channels in [1, 7, 64, 100] {
         compare(&[&[2, 5, channels], &[channels], &[channels]], 1e-5, |x| {
