@@ -6,6 +6,8 @@ pub trait Reporter: Sync {
     fn begin(&self, stage: &'static str, total: Option<u64>);
     /// `steps` more are done.
     fn advance(&self, steps: u64);
+    /// How the stage stands, in a few words beside its progress, such as `loss 0.123`.
+    fn status(&self, _: &str) {}
     /// The stage is over.
     fn end(&self);
     /// Something the user should know, such as a choice made for them (`-v` shows it).
@@ -66,6 +68,10 @@ impl Watch {
 
     pub fn asked(&self) -> usize {
         self.asked.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub fn steps(&self) -> u64 {
+        self.steps.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     pub fn warned(&self) -> Vec<String> {

@@ -34,6 +34,7 @@ struct StageLine {
     done: u64,
     started: Instant,
     last_line: Instant,
+    status: String,
     bar: Option<ProgressBar>,
 }
 
@@ -106,19 +107,20 @@ impl Reporter for Printer {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
             let template = match total {
-                Some(_) => "{msg:>9} {wide_bar} {human_pos}/{human_len}  {rate}  {eta} left",
+                Some(_) => "{msg:>9} {wide_bar} {human_pos}/{human_len}  {rate}  {eta} left{prefix}",
                 None => "{msg:>9} {spinner} {elapsed}",
             };
             let style = ProgressStyle::with_template(template).expect("a valid template");
             bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-                let _ = write!(out, "{:.0}/s", state.per_sec());
+                let _ = out.write_str(&per_second(state.per_sec()));
             }));
             bar.set_message(stage);
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
         let now = Instant::now();
-        let line = StageLine { name: stage, total, done: 0, started: now, last_line: now, bar };
+        let (done, status) = (0, String::new());
+        let line = StageLine { name: stage, total, done, started: now, last_line: now, status, bar };
         *self.stage.lock().unwrap_or_else(|e| e.into_inner()) = Some(line);
     }
 
@@ -133,6 +135,15 @@ impl Reporter for Printer {
                 eprintln!("{}", stage.progress());
             }
             None => {}
+        }
+    }
+
+    fn status(&self, status: &str) {
+        let mut stage = self.stage.lock().unwrap_or_else(|e| e.into_inner());
+        let Some(stage) = stage.as_mut() else { return };
+        stage.status = format!(", {status}");
+        if let Some(bar) = &stage.bar {
+            bar.set_prefix(stage.status.clone());
         }
     }
 
@@ -166,6 +177,11 @@ impl Reporter for Printer {
     }
 }
 
+/// A rate; of slow steps with a digit more.
+fn per_second(rate: f64) -> String {
+    if rate < 10.0 { format!("{rate:.1}/s") } else { format!("{rate:.0}/s") }
+}
+
 impl StageLine {
     fn rate(&self) -> f64 {
         self.done as f64 / self.started.elapsed().as_secs_f64().max(1e-9)
@@ -175,7 +191,8 @@ impl StageLine {
         match self.total {
             Some(total) => {
                 let left = (total.saturating_sub(self.done)) as f64 / self.rate().max(1e-9);
-                format!("{:>9} {}/{total}, {:.0}/s, {left:.0} s left", self.name, self.done, self.rate())
+                let Self { name, done, status, .. } = self;
+                format!("{name:>9} {done}/{total}, {}, {left:.0} s left{status}", per_second(self.rate()))
             }
             None => format!("{:>9} {:.0} s", self.name, self.started.elapsed().as_secs_f64()),
         }
@@ -185,7 +202,7 @@ impl StageLine {
         let seconds = self.started.elapsed().as_secs_f64();
         match self.done {
             0 => format!("{:>9} {seconds:.2} s", self.name),
-            done => format!("{:>9} {done} in {seconds:.2} s, {:.0}/s", self.name, self.rate()),
+            done => format!("{:>9} {done} in {seconds:.2} s, {}{}", self.name, per_second(self.rate()), self.status),
         }
     }
 }
