@@ -183,6 +183,32 @@ fn the_model_assigns_its_own_images_to_their_clusters() {
 }
 
 #[test]
+fn what_was_learned_is_in_the_model_and_remembered() {
+    let desk = Desk::new(10);
+    let learn = ["--model", "learn+pixels:0.5", "--learn-steps", "3", "-k", "4", "--out", "l.csv", "--save", "m.alike"];
+    let cluster = |more: &[&str]| {
+        desk.json(0, &[&["cluster", "in"], &learn[..], more].concat());
+        fs::read(desk.path("m.alike")).unwrap()
+    };
+    let first = cluster(&["--threads", "1"]);
+    assert_eq!(fs::read_dir(desk.path("cache/learned-v1")).unwrap().count(), 1);
+    assert!(cluster(&["--threads", "2", "--no-cache"]) == first, "threads and cache make no difference");
+    assert!(cluster(&["--seed", "1"]) != first);
+    cluster(&[]);
+    fs::remove_dir_all(desk.path("cache")).unwrap();
+    let assigned = desk.json(0, &["assign", "m.alike", "in"]);
+    let labels = fs::read_to_string(desk.path("l.csv")).unwrap();
+    let images = assigned["images"].as_array().unwrap();
+    let lines = images.iter().map(|image| format!("{},{}\n", image["id"].as_str().unwrap(), image["cluster"]));
+    assert_eq!(format!("id,cluster\n{}", lines.collect::<String>()), labels);
+
+    let few = desk.error(1, &["embed", "in/0", "--out", "f.npy", "--model", "dense-autoencoder"]);
+    assert!(few.contains("dense-autoencoder") && few.contains("10 images"), "{few}");
+    let idle = desk.error(2, &["embed", "in", "--out", "f.npy", "--model", "pixels", "--learn-steps", "3"]);
+    assert!(idle.contains("--learn-steps belongs to"), "{idle}");
+}
+
+#[test]
 fn features_labels_and_scores_travel_through_files() {
     let desk = Desk::new(10);
     for features in ["f.npy", "f.parquet", "f.safetensors"] {

@@ -99,17 +99,22 @@ pub struct InputArgs {
 #[command(next_help_heading = "Features")]
 pub struct ExtractorArgs {
     /// The extractor, of those that `alike models` lists, or auto (pixels+builtin for small grey pictures, else a published
-    /// one whose weights are here, else builtin). Weights of a published one are fetched if they aren't here, or taken
-    /// from a safetensors file: resnet18=FILE. Several are joined by +, such as pixels+builtin:2: each one's part of a
-    /// row is brought to unit length, then multiplied by its weight, 0.001 to 1000 [default weight: 1]
+    /// one whose weights are here, else builtin). Some are trained on the images first: learn, autoencoder,
+    /// dense-autoencoder. Weights of a published one are fetched if they aren't here, or taken from a safetensors file:
+    /// resnet18=FILE. Several are joined by +, such as pixels+builtin:2: each one's part of a row is brought to unit
+    /// length, then multiplied by its weight, 0.001 to 1000 [default weight: 1]
     #[arg(long, value_name = "NAME[=FILE][:WEIGHT][+...]", default_value = "auto", value_parser = ModelChoice::parse)]
     pub model: ModelChoice,
-    /// pixels: size images are resized to, such as 28x28 [default: their own if small and all equal, else 32x32]
+    /// pixels, and what is trained: size images are resized to, such as 28x28 [default: their own if small and all equal,
+    /// else 32x32]
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
     pub size: Option<(u32, u32)>,
-    /// pixels: grey or RGB [default: grey if the images are]
+    /// The same: grey or RGB [default: grey if the images are]
     #[arg(long, value_enum)]
     pub colour: Option<Colour>,
+    /// learn, autoencoder, dense-autoencoder: steps of the training at most [default: 400, 1000, 1000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub learn_steps: Option<u32>,
     /// Where networks and matrix products run
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
@@ -264,6 +269,9 @@ pub struct EmbedArgs {
     /// The file to write: .npy, .npz (sparse rows, as scipy's), .parquet or .safetensors
     #[arg(long, short, value_name = "FILE")]
     pub out: PathBuf,
+    /// Seed of what is learned
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
     #[command(flatten)]
     pub extractor: ExtractorArgs,
 }

@@ -20,7 +20,9 @@ pub fn run(args: &ChooseArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let input = match inputs::embeddings(&args.input.input)? {
         Some(embeddings) => inputs::Features::given(embeddings, None, printer)?,
-        None => inputs::Features::of_images(&args.input, &args.extractor, params.layout(), None, printer)?,
+        None => {
+            inputs::Features::of_images(&args.input, &args.extractor, args.fit.seed, params.layout(), None, printer)?
+        }
     };
     let choose = ChooseParams {
         from: args.from as usize,

@@ -29,7 +29,7 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
         Some(embeddings) => inputs::Features::given(embeddings, args.truth.truth.as_deref(), printer)?,
         None => {
             let truth = args.truth.truth.as_deref();
-            inputs::Features::of_images(&args.input, &args.extractor, params.layout(), truth, printer)?
+            inputs::Features::of_images(&args.input, &args.extractor, args.fit.seed, params.layout(), truth, printer)?
         }
     };
     let context = Context {

@@ -11,7 +11,7 @@ pub fn run(args: &EmbedArgs, printer: &Printer) -> anyhow::Result<Exit> {
     files::check_name(&args.out)?;
     inputs::check_results(&args.input.input, &[], &[&args.out])?;
     let collection = inputs::open(&args.input, None, printer)?;
-    let extractor = inputs::extractor(&args.extractor, &args.input, &collection, printer)?;
+    let extractor = inputs::extractor(&args.extractor, &args.input, args.seed, &collection, printer)?;
     let layout = if files::is_sparse(&args.out) { Layout::Sparse } else { Layout::Dense };
     let embedded = inputs::embed(&collection, &extractor, layout, &args.input, None, printer)?;
     files::write(&args.out, &embedded.embeddings)?;

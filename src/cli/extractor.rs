@@ -1,6 +1,6 @@
 //! What `--model` takes: extractors by name, each maybe with a file of weights and a weight of its own.
 
-use crate::embed::{CombinedSpec, HubModel, joined_name};
+use crate::embed::{CombinedSpec, HubModel, LearnMethod, joined_name};
 use std::path::PathBuf;
 
 /// What turns pixels into features.
@@ -21,6 +21,8 @@ pub enum ExtractorName {
     Gradients,
     /// The encoder that is part of the program.
     Builtin,
+    /// An encoder trained on the collection.
+    Learned(LearnMethod),
     /// A published network, maybe with weights from a file.
     Published(&'static HubModel, Option<PathBuf>),
 }
@@ -64,6 +66,7 @@ impl ExtractorName {
             Self::Pixels => "pixels",
             Self::Gradients => "gradients",
             Self::Builtin => "builtin",
+            Self::Learned(method) => method.name(),
             Self::Published(model, _) => &model.name,
         }
     }
@@ -71,7 +74,8 @@ impl ExtractorName {
     /// The names of all.
     fn all() -> impl Iterator<Item = Self> {
         let published = HubModel::all().iter().map(|model| Self::Published(model, None));
-        [Self::Pixels, Self::Gradients, Self::Builtin].into_iter().chain(published)
+        let own = [Self::Pixels, Self::Gradients, Self::Builtin];
+        own.into_iter().chain(LearnMethod::ALL.map(Self::Learned)).chain(published)
     }
 }
 
@@ -139,6 +143,7 @@ mod tests {
     fn extractors_are_told_from_files_and_weights() {
         let one = |name: &str, weight| (name.to_owned(), weight);
         assert_eq!(given("dinov2-small"), [one("dinov2-small", 1.0)]);
+        assert_eq!(given("learn+dense-autoencoder:2"), [one("learn", 1.0), one("dense-autoencoder", 2.0)]);
         assert_eq!(given("pixels+clip-b32:0.5"), [one("pixels", 1.0), one("clip-b32", 0.5)]);
         assert_eq!(given("resnet18=/a/b.safetensors"), [one("resnet18=/a/b.safetensors", 1.0)]);
         assert_eq!(given("resnet18=a+b:2+gradients"), [one("resnet18=a+b", 2.0), one("gradients", 1.0)]);
@@ -155,6 +160,7 @@ mod tests {
             "pixels+pixels",
             "resnet18=a+resnet18=b",
             "pixels+gradients:x",
+            "learn=a",
         ] {
             assert!(ModelChoice::parse(wrong).is_err(), "{wrong}");
         }

@@ -8,7 +8,7 @@ use crate::collection::{self, Embeddings, Skipped, Truth};
 use crate::device::Device;
 use crate::embed::{
     self, BuiltinSpec, CombinedSpec, EmbedError, EmbedOptions, EmbedSeconds, Embedded, ExtractorSpec, Extractors,
-    GradientsSpec, Hub, Layout, OnImage, PixelsChoice, PretrainedSpec, Setup,
+    GradientsSpec, Hub, Layout, LearnParams, OnImage, PixelsChoice, PretrainedSpec, Setup,
 };
 use crate::evaluate::files::{align, read_truth};
 use crate::files::check_writable;
@@ -86,6 +86,7 @@ fn place(file: &Path) -> PathBuf {
 pub fn extractor(
     args: &ExtractorArgs,
     input: &InputArgs,
+    seed: u64,
     collection: &Collection,
     reporter: &dyn Reporter,
 ) -> anyhow::Result<Extractors> {
@@ -93,8 +94,16 @@ pub fn extractor(
         ModelChoice::Auto => &[],
         ModelChoice::Given(parts) => &parts[..],
     };
-    if (args.size.is_some() || args.colour.is_some()) && !parts.iter().any(|(name, _)| *name == ExtractorName::Pixels) {
-        return Err(UsageError("--size and --colour belong to --model pixels, alone or joined".into()).into());
+    let sized = |name: &ExtractorName| matches!(name, ExtractorName::Pixels | ExtractorName::Learned(_));
+    if (args.size.is_some() || args.colour.is_some()) && !parts.iter().any(|(name, _)| sized(name)) {
+        let refused = "--size and --colour belong to --model pixels and to what is learned, alone or joined";
+        return Err(UsageError(refused.into()).into());
+    }
+    let learned = |name: &ExtractorName| matches!(name, ExtractorName::Learned(_));
+    if args.learn_steps.is_some() && !parts.iter().any(|(name, _)| learned(name)) {
+        return Err(
+            UsageError("--learn-steps belongs to an extractor that is trained, such as --model learn".into()).into()
+        );
     }
     let mut setup = Setup { hub: Hub::from_env(), files: Vec::new(), device: Device::open(args.device)? };
     let (source, limits) = (&*collection.source, settings::limits(input));
@@ -106,6 +115,13 @@ pub fn extractor(
             }
             ExtractorName::Gradients => ExtractorSpec::Gradients(GradientsSpec::default()),
             ExtractorName::Builtin => ExtractorSpec::Builtin(BuiltinSpec::default()),
+            ExtractorName::Learned(method) => {
+                let pixels = PixelsChoice { size: args.size, colour: args.colour, ..PixelsChoice::default() };
+                let params = LearnParams { pixels, seed, device: setup.device.clone(), ..LearnParams::new(*method) };
+                let max_steps = args.learn_steps.map_or(params.max_steps, |steps| steps as usize);
+                let cache = settings::cache(input);
+                embed::learn(source, &LearnParams { max_steps, ..params }, &limits, cache.as_ref(), reporter)?
+            }
             ExtractorName::Published(model, None) => {
                 ExtractorSpec::Pretrained(PretrainedSpec::published(model, &setup.hub, reporter)?)
             }
@@ -246,12 +262,13 @@ impl Features {
     pub fn of_images(
         input: &InputArgs,
         extractor: &ExtractorArgs,
+        seed: u64,
         layout: Layout,
         asked: Option<&Path>,
         reporter: &dyn Reporter,
     ) -> anyhow::Result<Self> {
         let collection = open(input, None, reporter)?;
-        let extractor = self::extractor(extractor, input, &collection, reporter)?;
+        let extractor = self::extractor(extractor, input, seed, &collection, reporter)?;
         let embedded = embed(&collection, &extractor, layout, input, None, reporter)?;
         Ok(Self {
             truth: truth(asked, &collection, &embedded.kept, reporter)?,

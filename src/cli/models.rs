@@ -2,7 +2,7 @@
 
 use super::args::{ModelsAction, ModelsArgs};
 use super::{Exit, printer::Printer};
-use crate::embed::{BuiltinSpec, ExtractorSpec, GradientsSpec, Hub, HubModel};
+use crate::embed::{BuiltinSpec, ExtractorSpec, GradientsSpec, Hub, HubModel, LearnMethod};
 use serde_json::json;
 
 /// Runs the command.
@@ -34,6 +34,7 @@ fn list(hub: &Hub, printer: &Printer) -> anyhow::Result<Exit> {
         let location = Some("built in".to_owned());
         Row { name, n_features, description, location, bytes: 0, licence: "MIT OR Apache-2.0" }
     };
+    let learned = |method: LearnMethod, what| built_in(method.name(), Some(method.n_features()), what);
     let published = HubModel::all().iter().map(|model| Row {
         name: &model.name,
         n_features: Some(model.n_features),
@@ -50,6 +51,9 @@ fn list(hub: &Hub, printer: &Printer) -> anyhow::Result<Exit> {
             Some(builtin),
             "a small residual network for photos, and what auto takes where there is no other",
         ),
+        learned(LearnMethod::Contrastive, "trained on the images: tells each from others in any view, without labels"),
+        learned(LearnMethod::Autoencoder, "trained on the images: draws them from 32 numbers, by convolutions"),
+        learned(LearnMethod::Dense, "the same by fully connected layers"),
     ]
     .into_iter()
     .chain(published)

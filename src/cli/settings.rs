@@ -188,6 +188,7 @@ pub fn typed(
             ("model", extractor.model.to_string()),
             ("size", or_auto(extractor.size.map(|(w, h)| format!("{w}x{h}")))),
             ("colour", or_auto(extractor.colour.as_ref().map(name))),
+            ("learn-steps", or_auto(extractor.learn_steps)),
             ("algorithm", name(&fit.algorithm)),
             ("clusters", fit.clusters.to_string()),
             ("reduce", fit.reduce.to_string()),

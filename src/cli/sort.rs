@@ -61,7 +61,7 @@ fn sort(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Resu
         return Ok(exit);
     }
     let collection = inputs::open(&args.input, Some(output.root()), printer)?;
-    let extractor = inputs::extractor(&args.extractor, &args.input, &collection, printer)?;
+    let extractor = inputs::extractor(&args.extractor, &args.input, args.fit.seed, &collection, printer)?;
     let staging = output.root().join(STAGING);
     let store = |_: usize, image: &image::DynamicImage, hash: &crate::embed::ContentHash| {
         // A thumbnail that can't be written is missing from the report; nothing else depends on it.

@@ -89,6 +89,7 @@ fn extractors() -> Vec<Extractors> {
     ]
     .into_iter()
     .chain([ExtractorSpec::Pretrained(pretrained::small().0)])
+    .chain(LearnMethod::ALL.map(learn::tests::small))
     .map(|spec| build(&spec))
     .collect()
 }
@@ -97,7 +98,7 @@ fn build(spec: &ExtractorSpec) -> Extractors {
     spec.build_with(&pretrained::small().1, &Silent).unwrap()
 }
 
-fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+pub(super) fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
 }
 
@@ -160,7 +161,11 @@ fn a_spec_survives_json_and_rebuilds_the_same_rows() {
     let mut hashes = std::collections::HashSet::new();
     for extractor in extractors() {
         let json = serde_json::to_string(extractor.spec()).unwrap();
-        let spec: ExtractorSpec = serde_json::from_str(&json).unwrap();
+        let mut spec: ExtractorSpec = serde_json::from_str(&json).unwrap();
+        for (to, from) in spec.learned_mut().into_iter().zip(extractor.spec().learned()) {
+            let arrays = from.arrays().map(|(name, shape, values)| (name.to_owned(), shape.to_vec(), values));
+            to.attach(arrays.collect::<Vec<_>>()).unwrap();
+        }
         assert_eq!(&spec, extractor.spec());
         assert_eq!(spec.hash(), extractor.spec().hash());
         assert!(hashes.insert(spec.hash()), "{json} has a hash of its own");

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::builtin::BuiltinSpec;
 use super::combine::{CombinedSpec, Extractors};
 use super::gradients::{Gradients, GradientsSpec};
+use super::learn::{Learned, LearnedSpec, LearnedWeights};
 use super::pixels::{Pixels, PixelsSpec};
 use super::pretrained::{PretrainedSpec, Setup};
 use super::{EmbedError, Extractor};
@@ -33,6 +34,8 @@ pub enum ExtractorSpec {
     Builtin(BuiltinSpec),
     /// A published network.
     Pretrained(PretrainedSpec),
+    /// An encoder trained on the collection.
+    Learned(LearnedSpec),
     /// Several of them, joined.
     Combined(CombinedSpec),
 }
@@ -45,6 +48,7 @@ impl ExtractorSpec {
             Self::Gradients(_) => "gradients".into(),
             Self::Builtin(_) => "builtin".into(),
             Self::Pretrained(spec) => spec.model.clone(),
+            Self::Learned(spec) => spec.method.name().into(),
             Self::Combined(spec) => spec.name(),
         }
     }
@@ -59,6 +63,7 @@ impl ExtractorSpec {
             Self::Gradients(spec) => Ok(Gradients::new(*spec)?.n_features()),
             Self::Builtin(spec) => spec.n_features(),
             Self::Pretrained(spec) => spec.check().map(|()| spec.n_features),
+            Self::Learned(spec) => spec.check().map(|()| spec.n_features()),
             Self::Combined(spec) => spec.checked()?.iter().map(|part| part.spec.n_features()).sum(),
         }
     }
@@ -94,8 +99,27 @@ impl ExtractorSpec {
             Self::Gradients(spec) => Box::new(Gradients::new(*spec)?),
             Self::Builtin(spec) => Box::new(spec.extractor(setup)?),
             Self::Pretrained(spec) => Box::new(spec.extractor(setup, reporter)?),
+            Self::Learned(spec) => Box::new(Learned::new(spec.clone())?),
             Self::Combined(_) => unreachable!("a checked combination has none among its parts"),
         })
+    }
+
+    /// What its parts learned, in their order.
+    pub(crate) fn learned(&self) -> Vec<&LearnedWeights> {
+        match self {
+            Self::Learned(spec) => vec![&spec.weights],
+            Self::Combined(spec) => spec.parts.iter().flat_map(|part| part.spec.learned()).collect(),
+            _ => vec![],
+        }
+    }
+
+    /// The same, to put arrays to what was read as a hash.
+    pub(crate) fn learned_mut(&mut self) -> Vec<&mut LearnedWeights> {
+        match self {
+            Self::Learned(spec) => vec![&mut spec.weights],
+            Self::Combined(spec) => spec.parts.iter_mut().flat_map(|part| part.spec.learned_mut()).collect(),
+            _ => vec![],
+        }
     }
 
     /// A name for the spec as a whole.

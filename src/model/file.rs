@@ -2,10 +2,10 @@
 
 use super::manifest::VERSION;
 use super::{Manifest, Model, clusterer};
-use crate::embed::EmbedError;
+use crate::embed::{EmbedError, ExtractorSpec, LearnedWeights};
 use crate::files::{At, FileError, write_whole};
 use crate::reduce::Reducer;
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 use std::path::Path;
@@ -94,8 +94,14 @@ impl Model {
             clusters: self.clusters.clone(),
             provenance: self.provenance.clone(),
         };
-        let arrays: Vec<(String, Vec<usize>, Vec<u8>)> =
+        let mut arrays: Vec<(String, Vec<usize>, Vec<u8>)> =
             arrays.into_iter().map(|(name, array)| (name, array.shape().to_vec(), little_endian(array))).collect();
+        for (part, weights) in self.extractor.iter().flat_map(ExtractorSpec::learned).enumerate() {
+            let tensors = weights
+                .arrays()
+                .map(|(name, shape, values)| (learned_name(part, name), shape.to_vec(), little_endian(&values)));
+            arrays.extend(tensors);
+        }
         let tensors: Vec<(&str, TensorView<'_>)> = arrays
             .iter()
             .map(|(name, shape, bytes)| {
@@ -136,7 +142,10 @@ impl Model {
     }
 }
 
-fn assemble(manifest: Manifest, tensors: &SafeTensors<'_>) -> Result<Model, String> {
+fn assemble(mut manifest: Manifest, tensors: &SafeTensors<'_>) -> Result<Model, String> {
+    for (part, weights) in manifest.extractor.iter_mut().flat_map(ExtractorSpec::learned_mut).enumerate() {
+        attach(weights, &learned_name(part, ""), tensors)?;
+    }
     let assigner = clusterer::assemble(manifest.clusterer, tensors)?;
     let reducer =
         manifest.reducer.map(|saved| Reducer::from_parts(saved, |name| array(tensors, &format!("reducer.{name}"))));
@@ -164,22 +173,43 @@ fn assemble(manifest: Manifest, tensors: &SafeTensors<'_>) -> Result<Model, Stri
     Ok(model)
 }
 
+/// What a tensor is called that the extractor's part of this number learned.
+fn learned_name(part: usize, name: &str) -> String {
+    format!("extractor.{part}.{name}")
+}
+
+/// Gives what was learned the tensors whose names begin with `prefix`.
+fn attach(weights: &mut LearnedWeights, prefix: &str, tensors: &SafeTensors<'_>) -> Result<(), String> {
+    let mut found = Vec::new();
+    for (name, tensor) in tensors.tensors() {
+        let Some(name) = name.strip_prefix(prefix) else { continue };
+        if tensor.dtype() != Dtype::F32 {
+            return Err(format!("{prefix}{name} is {:?}, F32 is needed", tensor.dtype()));
+        }
+        found.push((name.to_owned(), tensor.shape().to_vec(), floats(tensor.data())));
+    }
+    weights.attach(found)
+}
+
 /// A finite f32 matrix.
 pub(super) fn array(tensors: &SafeTensors<'_>, name: &str) -> Result<Array2<f32>, String> {
     let tensor = tensors.tensor(name).map_err(|e| e.to_string())?;
     let (Dtype::F32, &[rows, columns]) = (tensor.dtype(), tensor.shape()) else {
         return Err(format!("{name} is {:?} of shape {:?}, a matrix of F32 is needed", tensor.dtype(), tensor.shape()));
     };
-    let values: Vec<f32> =
-        tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect();
+    let values = floats(tensor.data());
     if values.iter().any(|v| !v.is_finite()) {
         return Err(format!("{name} holds values that are not finite"));
     }
     Array2::from_shape_vec((rows, columns), values).map_err(|e| format!("{name}: {e}"))
 }
 
-fn little_endian(array: ArrayView2<'_, f32>) -> Vec<u8> {
-    array.iter().flat_map(|v| v.to_le_bytes()).collect()
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect()
+}
+
+fn little_endian<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
+    values.into_iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
 /// Over the manifest with its checksum left empty and every tensor's name, shape and bytes, in the order of names.
@@ -199,7 +229,8 @@ fn checksum<'a, 'd: 'a>(manifest: &str, tensors: impl Iterator<Item = (&'a str, 
 mod tests {
     use super::*;
     use crate::cluster::{Assigner, Centroids, Density, Metric, Mixture, Tree};
-    use crate::model::{ClusterEntry, Provenance};
+    use crate::embed::{Colour, CombinedSpec, LearnMethod, LearnedSpec, PixelsSpec};
+    use crate::model::{ClusterEntry, Clusterer, Provenance};
     use crate::progress::Silent;
     use crate::reduce::{Method, ReducerParams, Saved};
     use linfa::ParamGuard;
@@ -264,6 +295,49 @@ mod tests {
             assert_eq!(read.to_bytes(), model.to_bytes());
             assert_eq!(read.assign(rows().view()).unwrap(), model.assign(rows().view()).unwrap());
         }
+    }
+
+    #[test]
+    fn what_an_extractor_learned_is_in_the_file() {
+        let learned = |value: f32| {
+            let tensor =
+                candle_core::Tensor::new(&[[value, 1.0 / 3.0], [2.0, f32::MIN_POSITIVE]], &candle_core::Device::Cpu);
+            let weights = LearnedWeights::new([("encoder.code.weight".to_owned(), tensor.unwrap())].into()).unwrap();
+            let (method, pixels) = (LearnMethod::Dense, PixelsSpec::new(4, 4, Colour::Grey));
+            ExtractorSpec::Learned(LearnedSpec { version: 1, method, pixels, weights })
+        };
+        let centroids = Centroids { metric: Metric::Euclidean, centroids: Array2::ones((2, 64)), blank: None };
+        let joined = CombinedSpec::new([(learned(0.1), 1.0), (learned(0.2), 1.0)]);
+        let (extractor, assigner) = (Some(ExtractorSpec::Combined(joined)), Assigner::Centroids(centroids));
+        let model = Model { extractor, assigner, reducer: None, ..model() };
+        let bytes = model.to_bytes();
+        let read = Model::from_bytes(&bytes, "x.alike").unwrap();
+        assert_eq!((&read, read.to_bytes()), (&model, bytes.clone()));
+        let arrays = |model: &Model| -> Vec<Vec<f32>> {
+            model
+                .extractor
+                .iter()
+                .flat_map(ExtractorSpec::learned)
+                .flat_map(LearnedWeights::arrays)
+                .map(|a| a.2)
+                .collect()
+        };
+        assert_eq!(arrays(&read), [0.1, 0.2].map(|value| vec![value, 1.0 / 3.0, 2.0, f32::MIN_POSITIVE]));
+        // Signed as they should be, but with weights that are another's, or none.
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let Some(ExtractorSpec::Combined(mut swapped)) = read.extractor else { panic!("several were joined") };
+        swapped.parts.reverse();
+        let manifest = |extractor| Manifest {
+            version: VERSION,
+            checksum: String::new(),
+            extractor: Some(extractor),
+            reducer: None,
+            clusterer: Clusterer::Centroids { metric: Metric::Euclidean, blank: None },
+            clusters: model.clusters.clone(),
+            provenance: Provenance::default(),
+        };
+        let error = assemble(manifest(ExtractorSpec::Combined(swapped)), &tensors).unwrap_err();
+        assert!(error.contains("hash"), "{error}");
     }
 
     /// Signed as they should be, but with parts that don't fit together.

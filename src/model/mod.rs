@@ -3,7 +3,8 @@
 //! A safetensors file, which any safetensors reader opens. Its metadata holds a versioned JSON [`Manifest`] under the
 //! key `alike`; its tensors are `centroids` (clusters x features; other clusterers have other arrays, see
 //! [`Clusterer`]) and, with a reducer, `reducer.components` (components x features) and whatever else it needs, such as
-//! `reducer.mean` for PCA, all f32.
+//! `reducer.mean` for PCA, all f32. What an extractor learned from the collection is there as `extractor.0.*`; of joined
+//! extractors each that learned has a number.
 
 mod assign;
 mod clusterer;

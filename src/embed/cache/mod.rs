@@ -5,6 +5,7 @@
 //! ```text
 //! CACHE/embeddings-v1/SPEC-HASH/*.seg    content hash -> row of features
 //! CACHE/contents-v1/*.seg                hash of (absolute path, length, time) -> content hash
+//! CACHE/learned-v1/*                     encoders trained on a collection, finished or not
 //! ```
 //!
 //! The second store spares reading files that are as they were. It shares the weakness of every such index: a change
@@ -41,6 +42,11 @@ impl Cache {
     /// The cache in `directory`, which is made when there is something to put into it.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into() }
+    }
+
+    /// Where the encoder is kept that was trained by what `key` stands for.
+    pub(super) fn learned(&self, key: &str) -> PathBuf {
+        self.directory.join("learned-v1").join(format!("{key}.safetensors"))
     }
 
     /// Opens it for extractors, each known by its place in `parts`; `None` if their rows are all too long to be kept.
