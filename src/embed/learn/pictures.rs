@@ -40,7 +40,7 @@ impl Pictures {
         let mut chosen =
             rand::seq::index::sample(&mut ChaCha8Rng::seed_from_u64(seed), n, n.min(MEMORY / len)).into_vec();
         chosen.sort_unstable();
-        let options = EmbedOptions { limits: limits.clone(), ..EmbedOptions::default() };
+        let options = EmbedOptions { limits: *limits, ..EmbedOptions::default() };
         let (mut values, mut hasher) = (Vec::with_capacity(chosen.len() * len), blake3::Hasher::new());
         let (mut failed, steps) = (None, Steps(reporter));
         reporter.begin("read", Some(chosen.len() as u64));
