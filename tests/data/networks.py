@@ -136,8 +136,11 @@ def builtin():
             unit.conv.weight.copy_(weights.pop(f"{name}.weight"))
             unit.norm.bias.copy_(weights.pop(f"{name}.bias"))
             unit.norm.running_var.fill_(1 - unit.norm.eps)
+    project = weights.pop("project.weight").float(), weights.pop("project.bias").float()
     assert not weights
-    return encoder.eval()
+    encoder.eval()
+    return lambda images: torch.nn.functional.normalize(
+        torch.nn.functional.linear(train.rooted(encoder(images)), *project), dim=1)
 
 
 def save(model, path):
@@ -166,8 +169,7 @@ def write(directory):
                 for kind, rows in features(model, batch.permute(0, 3, 1, 2)).items():
                     expected[f"{name}.{shape}.{kind}"] = rows.contiguous()
     # Sides that can be halved.
-    rows = builtin()(images["square"][:, :80, :80].permute(0, 3, 1, 2))
-    expected["builtin.square.unit"] = torch.nn.functional.normalize(rows, dim=1)
+    expected["builtin.square.unit"] = builtin()(images["square"][:, :80, :80].permute(0, 3, 1, 2))
     save_file(expected, directory / "expected.safetensors")
 
 

@@ -1,17 +1,18 @@
-//! The small residual network of `models/train/builtin.py`, its batch norms folded away.
+//! The small residual network of `models/train/builtin.py`, its batch norms folded away, and a projection behind it.
 
 use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::Network;
-use crate::nn::{Activation, Conv2d, Conv2dConfig, avg_pool2d, global_mean};
+use crate::nn::{Activation, Conv2d, Conv2dConfig, Linear, avg_pool2d, global_mean};
 
 const WIDTHS: [usize; 4] = [32, 96, 192, 384];
 
-/// The network with its weights; features are the mean over places, brought to unit length.
+/// The network with its weights; features are the roots of the mean over places, projected, of unit length.
 pub(in crate::embed) struct Builtin {
     stem: Conv2d,
     blocks: Vec<Block>,
+    project: Linear,
 }
 
 /// Two convolutions beside a shortcut, which is averaged and projected where the sides are halved.
@@ -22,7 +23,7 @@ struct Block {
 }
 
 impl Builtin {
-    pub const N_FEATURES: usize = WIDTHS[3];
+    pub const N_FEATURES: usize = 128;
 
     pub fn load(weights: VarBuilder) -> Result<Self> {
         let conv = |name: &str, c_in, c_out, kernel, stride, activation| {
@@ -39,7 +40,9 @@ impl Builtin {
             })
         };
         let stem = conv("stem", 3, WIDTHS[0], 3, 2, Activation::Relu)?;
-        Ok(Self { stem, blocks: (0..WIDTHS.len()).map(block).collect::<Result<_>>()? })
+        let blocks = (0..WIDTHS.len()).map(block).collect::<Result<_>>()?;
+        let project = Linear::load(weights.pp("project"), WIDTHS[3], Self::N_FEATURES, Activation::None)?;
+        Ok(Self { stem, blocks, project })
     }
 }
 
@@ -56,7 +59,11 @@ impl Block {
 impl Network for Builtin {
     fn forward(&self, images: &Tensor) -> Result<Tensor> {
         let x = self.blocks.iter().try_fold(self.stem.forward(images)?, |x, block| block.forward(&x))?;
-        let features = global_mean(&x)?;
-        features.broadcast_div(&(features.sqr()?.sum_keepdim(D::Minus1)?.sqrt()? + 1e-12)?)
+        unit(&self.project.forward(&unit(&global_mean(&x)?.sqrt()?)?)?)
     }
+}
+
+/// Rows brought to unit length.
+fn unit(rows: &Tensor) -> Result<Tensor> {
+    rows.broadcast_div(&(rows.sqr()?.sum_keepdim(D::Minus1)?.sqrt()? + 1e-12)?)
 }
