@@ -1,8 +1,10 @@
 //! Extractors on prepared images, a batch at a time: `cargo bench --bench embed`. With ALIKE_BENCH_WEIGHTS=DIR, where
-//! `benches/embed/rival.py save DIR` left them, published networks too; the rival then runs the same weights.
+//! `benches/embed/rival.py save DIR` left them, published networks too; the rival then runs the same weights. With
+//! ALIKE_BENCH_PHOTOS=DIR, pictures from files to what ResNet-18 wants to see, on one thread.
 
 use std::path::{Path, PathBuf};
 
+use alike::decode::{Limits, decode_at_least};
 use alike::embed::{BuiltinSpec, Colour, ExtractorSpec, GradientsSpec, HubModel, PixelsSpec, PretrainedSpec, Setup};
 use alike::progress::Silent;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -48,9 +50,28 @@ fn embed(c: &mut Criterion) {
     }
 }
 
+/// Decoding, at reduced scale where the build can, and 224 x 224 pixels from the middle.
+fn prepare(c: &mut Criterion) {
+    let Some(folder) = std::env::var_os("ALIKE_BENCH_PHOTOS") else { return };
+    let entries = std::fs::read_dir(folder).expect("a directory of photos");
+    let files: Vec<_> = entries.map(|entry| std::fs::read(entry.expect("an entry").path()).expect("a file")).collect();
+    let preprocess = HubModel::find("resnet18").expect("listed").preprocess;
+    let side = 2 * preprocess.shortest.unwrap_or(preprocess.side);
+    let mut group = c.benchmark_group("prepare");
+    group.sample_size(10).throughput(Throughput::Elements(files.len() as u64));
+    group.bench_function("all files", |bench| {
+        bench.iter(|| {
+            for file in &files {
+                let picture = decode_at_least(file, &Limits::default(), side).expect("a picture");
+                std::hint::black_box(preprocess.prepare(&picture));
+            }
+        });
+    });
+}
+
 /// That of the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-criterion_group!(benches, embed);
+criterion_group!(benches, embed, prepare);
 criterion_main!(benches);

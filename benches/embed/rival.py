@@ -2,6 +2,7 @@
 
     pip install torch==2.15 torchvision timm transformers safetensors onnx onnxruntime onnxscript
     python benches/embed/rival.py save DIR                 # random weights; then the bench with ALIKE_BENCH_WEIGHTS=DIR
+    python benches/embed/rival.py prepare PHOTOS           # Pillow with and without draft mode, milliseconds an image
     python benches/embed/rival.py run DIR [THREADS]        # medians, milliseconds a batch
 
 PyTorch runs channels last and as it comes, and the better of the two is told; ONNX Runtime runs its own export.
@@ -68,11 +69,31 @@ def run(directory, threads):
         print(name, {tool: round(ms, 1) for tool, ms in times.items()}, f"apart by {apart:.1e}", flush=True)
 
 
+def prepare(folder):
+    from PIL import Image
+
+    paths = sorted(folder.iterdir())
+    for draft in (True, False):
+        def work():
+            for path in paths:
+                picture = Image.open(path)
+                if draft:
+                    picture.draft("RGB", (512, 512))
+                picture = picture.convert("RGB")
+                scale = 256 / min(picture.size)
+                picture = picture.resize([round(side * scale) for side in picture.size], Image.BICUBIC)
+                left, top = ((side - 224) // 2 for side in picture.size)
+                picture.crop((left, top, left + 224, top + 224))
+        print("draft" if draft else "whole", f"{median(work) / len(paths):.2f} ms an image", flush=True)
+
+
 if __name__ == "__main__":
     command, directory, *rest = sys.argv[1:]
     if command == "save":
         fidelity.write(Path(directory), [], NAMES)
     elif command == "run":
         run(Path(directory), int(rest[0]) if rest else 2)
+    elif command == "prepare":
+        prepare(Path(directory))
     else:
         sys.exit(__doc__)

@@ -11,7 +11,8 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::{DecodeError, Format, Limits, Picture, colour};
 
-pub fn read(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
+/// The picture, scaled down if its shorter side has `side` pixels then at least.
+pub fn read(bytes: &[u8], limits: &Limits, side: u32) -> Result<Picture, DecodeError> {
     let progressive = scan_headers(bytes)?;
     let options = DecoderOptions::default().set_strict_mode(true).set_max_width(usize::MAX).set_max_height(usize::MAX);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
@@ -27,7 +28,11 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
     let channels = wanted.num_components() as u64;
     limits.check(width, height, if progressive { 3 * channels } else { channels })?;
     decoder.set_options(options.jpeg_set_out_colorspace(wanted));
-    let pixels = decoder.decode().map_err(error)?;
+    // What is damaged or unusual goes to the strict decoder, which decides.
+    let (width, height, pixels) = match scaled(bytes, (width, height), wanted, side) {
+        Some(scaled) => scaled,
+        None => (width, height, decoder.decode().map_err(error)?),
+    };
 
     let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
     let mut profile = colour::parse(decoder.icc_profile());
@@ -45,6 +50,36 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
     };
     let image = image.ok_or_else(|| corrupt("it holds fewer pixels than its header says"))?;
     Ok(Picture { image, profile, orientation: orientation.unwrap_or(Orientation::NoTransforms) })
+}
+
+/// Width, height and pixels at the least scale that leaves the shorter side `side` pixels; none if that is the whole
+/// picture, or if anything is wrong with it.
+#[cfg(feature = "turbojpeg")]
+fn scaled(bytes: &[u8], size: (u32, u32), wanted: ColorSpace, side: u32) -> Option<(u32, u32, Vec<u8>)> {
+    use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
+    let fits = |by: &u32| size.0.min(size.1).div_ceil(*by) >= side.max(1);
+    let factor = ScalingFactor::new(1, [8, 4, 2].into_iter().find(fits)? as usize);
+    let format = match wanted {
+        ColorSpace::Luma => PixelFormat::GRAY,
+        ColorSpace::RGB => PixelFormat::RGB,
+        _ => return None,
+    };
+    let mut decompressor = Decompressor::new().ok()?;
+    let header = decompressor.read_header(bytes).ok()?;
+    if (header.width, header.height) != (size.0 as usize, size.1 as usize) {
+        return None;
+    }
+    decompressor.set_scaling_factor(factor).ok()?;
+    let (width, height) = (factor.scale(header.width), factor.scale(header.height));
+    let pitch = width * format.size();
+    let mut image = Image { pixels: vec![0; pitch * height], width, pitch, height, format };
+    decompressor.decompress(bytes, image.as_deref_mut()).ok()?;
+    Some((width as u32, height as u32, image.pixels))
+}
+
+#[cfg(not(feature = "turbojpeg"))]
+fn scaled(_: &[u8], _: (u32, u32), _: ColorSpace, _: u32) -> Option<(u32, u32, Vec<u8>)> {
+    None
 }
 
 /// Walks the segments to the first scan and tells whether the picture is progressive.

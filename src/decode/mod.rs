@@ -170,8 +170,18 @@ struct Picture {
 /// # Errors
 /// If the format is unknown, the file is damaged or cut short, or the picture is over `limits`.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<DynamicImage, DecodeError> {
+    decode_at_least(bytes, limits, u32::MAX)
+}
+
+/// [`decode`], but the picture may come scaled down, to a half, a quarter or an eighth, whose shorter side has `side`
+/// pixels or more. Only JPEGs do, in a build with the feature `turbojpeg`; brought to half that size or less, they are a
+/// few of 255 from the whole picture.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_at_least(bytes: &[u8], limits: &Limits, side: u32) -> Result<DynamicImage, DecodeError> {
     contain(|| {
-        let picture = read(bytes, limits)?;
+        let picture = read(bytes, limits, side)?;
         let mut image = flatten::eight_bits(picture.image);
         if let Some(profile) = &picture.profile {
             colour::to_srgb(&mut image, profile);
@@ -183,7 +193,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<DynamicImage, DecodeError
     .unwrap_or_else(|reason| Err(DecodeError::Panicked { reason }))
 }
 
-fn read(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
+fn read(bytes: &[u8], limits: &Limits, side: u32) -> Result<Picture, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
@@ -192,7 +202,7 @@ fn read(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
         return Err(DecodeError::UnknownFormat { start });
     };
     match format {
-        Format::Jpeg => jpeg::read(bytes, limits),
+        Format::Jpeg => jpeg::read(bytes, limits, side),
         #[cfg(feature = "avif")]
         Format::Avif => avif::read(bytes, limits),
         #[cfg(not(feature = "avif"))]

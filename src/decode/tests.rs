@@ -6,7 +6,7 @@ use std::path::Path;
 use image::codecs::pnm::{PnmSubtype, SampleEncoding};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 
-use super::{DecodeError, Fit, Format, Limits, decode, resize};
+use super::{DecodeError, Fit, Format, Limits, decode, decode_at_least, resize};
 
 fn file(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pictures").join(name);
@@ -284,4 +284,34 @@ fn shrinking_does_not_alias() {
     let stripes = DynamicImage::ImageLuma8(GrayImage::from_fn(64, 64, |x, _| Luma([if x % 2 == 0 { 0 } else { 255 }])));
     let grey = resize(&stripes, 8, 8, Fit::Stretch).into_luma8();
     assert!(grey.enumerate_pixels().all(|(_, _, p)| p.0[0].abs_diff(127) < 12), "{grey:?}");
+}
+
+#[test]
+fn a_jpeg_at_reduced_scale_is_the_whole_one_resized() {
+    // A size that blocks divide: else the last pixels, which stand for less, are drawn wider by a part of one.
+    let wave = |x: u32, y: u32, by: f32| (127.0 + 100.0 * ((x as f32 / by).sin() * (y as f32 / 9.0).cos())) as u8;
+    let large = RgbImage::from_fn(400, 304, |x, y| Rgb([wave(x, y, 9.0), wave(y, x, 12.0), wave(x, y, 30.0)]));
+    let large = written(&DynamicImage::ImageRgb8(large), ImageFormat::Jpeg);
+    let mut files: Vec<(String, Vec<u8>)> = vec![("large".into(), large.clone())];
+    let names = (1..=8).map(|i| format!("orientation-{i}.jpg")).chain(["progressive.jpg".into(), "cmyk.jpg".into()]);
+    files.extend(names.map(|name| (name.clone(), file(&name))));
+    for (name, bytes) in &files {
+        let whole = decode(bytes, &Limits::default()).unwrap();
+        for side in [1, 4, 8, 30, 75, 76, 1000] {
+            let scaled = decode_at_least(bytes, &Limits::default(), side).unwrap();
+            let short = |image: &DynamicImage| image.width().min(image.height());
+            assert!(short(&scaled) >= side.min(short(&whole)), "{name}: {side}");
+            let (width, height) = ((whole.width() / 16).max(1), (whole.height() / 16).max(1));
+            let [whole, scaled] = [&whole, &scaled].map(|image| resize(image, width, height, Fit::Stretch));
+            assert!(difference(&whole, &scaled) <= 12, "{name}, {side}: {}", difference(&whole, &scaled));
+        }
+    }
+    let quarter = decode_at_least(&large, &Limits::default(), 75).unwrap();
+    let expected = if cfg!(feature = "turbojpeg") { (100, 76) } else { (400, 304) };
+    assert_eq!((quarter.width(), quarter.height()), expected);
+    for cut in [large.len() / 3, large.len() - 2] {
+        assert!(decode_at_least(&large[..cut], &Limits::default(), 1).is_err());
+    }
+    let few = Limits { max_pixels: 1000, ..Limits::default() };
+    assert!(matches!(decode_at_least(&large, &few, 1), Err(DecodeError::TooManyPixels { .. })));
 }

@@ -33,15 +33,17 @@ pub struct EmbedOptions {
     pub memory: u64,
     /// What becomes of zeros.
     pub layout: Layout,
+    /// Pixels of the shorter side that `on_image` wants at least. By default all.
+    pub seen_side: u32,
 }
 
 impl Default for EmbedOptions {
     fn default() -> Self {
-        Self { limits: decode::Limits::default(), memory: 320 << 20, layout: Layout::Dense }
+        Self { limits: decode::Limits::default(), memory: 320 << 20, layout: Layout::Dense, seen_side: u32::MAX }
     }
 }
 
-/// Sees each image that is decoded, in full size: its index among the items, its pixels, its contents' hash. Called
+/// Sees each image that is decoded, in full size or [as asked](EmbedOptions::seen_side): its index among the items, its pixels, its contents' hash. Called
 /// from any thread in any order; not for images whose features are in the cache.
 pub type OnImage<'a> = &'a (dyn Fn(usize, &DynamicImage, &ContentHash) + Sync);
 
@@ -101,6 +103,10 @@ pub fn embed(
         collection,
         extractors,
         limits: &options.limits,
+        side: {
+            let parts = extractors.parts().iter().map(|part| part.least_side());
+            parts.chain(on_image.map(|_| options.seen_side)).max().unwrap_or(u32::MAX)
+        },
         cache: cache.and_then(|cache| cache.open(extractors.parts(), reporter)),
         on_image,
         reporter,
@@ -120,6 +126,8 @@ struct Run<'a> {
     collection: &'a dyn Source,
     extractors: &'a Extractors,
     limits: &'a decode::Limits,
+    /// Pixels of the shorter side that are wanted.
+    side: u32,
     cache: Option<OpenCache<'a>>,
     on_image: Option<OnImage<'a>>,
     reporter: &'a dyn Reporter,
@@ -233,9 +241,8 @@ impl Run<'_> {
         let _pass = self.gate.enter(gate::decoded_bytes(&content));
         self.clock.decode.time(|| {
             let image = match content {
-                Content::Encoded(bytes) => {
-                    decode::decode(&bytes, self.limits).map_err(|e| (Stage::Decode, e.to_string()))?
-                }
+                Content::Encoded(bytes) => decode::decode_at_least(&bytes, self.limits, self.side)
+                    .map_err(|e| (Stage::Decode, e.to_string()))?,
                 Content::Pixels(image) => image,
             };
             if image.width() == 0 || image.height() == 0 {

@@ -122,6 +122,10 @@ impl Extractor for Gradients {
         self.of.n_edges() + self.of.n_colours()
     }
 
+    fn least_side(&self) -> u32 {
+        2 * self.of.size
+    }
+
     fn prepare(&self, image: &DynamicImage) -> DynamicImage {
         let size = self.of.size;
         let own_size = (image.width(), image.height()) == (size, size);

@@ -57,6 +57,12 @@ pub trait Extractor: Send + Sync {
     /// Number of features, one or more.
     fn n_features(&self) -> usize;
 
+    /// Pixels of the shorter side that [`prepare`](Extractor::prepare) needs at least: a larger image may come scaled down
+    /// to no fewer. By default all.
+    fn least_side(&self) -> u32 {
+        u32::MAX
+    }
+
     /// Brings a decoded image (8-bit grey or RGB, at least 1 x 1) into the small form that [`embed`](Extractor::embed)
     /// wants. Runs beside decoding, one image a thread.
     fn prepare(&self, image: &DynamicImage) -> DynamicImage;

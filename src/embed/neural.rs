@@ -38,6 +38,10 @@ impl Extractor for Neural {
         self.n_features
     }
 
+    fn least_side(&self) -> u32 {
+        2 * self.preprocess.shortest.unwrap_or(self.preprocess.side)
+    }
+
     fn prepare(&self, image: &DynamicImage) -> DynamicImage {
         self.preprocess.prepare(image)
     }

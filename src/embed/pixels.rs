@@ -81,6 +81,10 @@ impl Extractor for Pixels {
         self.of.width as usize * self.of.height as usize * channels
     }
 
+    fn least_side(&self) -> u32 {
+        2 * self.of.width.max(self.of.height)
+    }
+
     fn prepare(&self, image: &DynamicImage) -> DynamicImage {
         let resize = |image: &DynamicImage| match (image.width(), image.height()) == (self.of.width, self.of.height) {
             true => image.clone(),

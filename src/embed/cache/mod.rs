@@ -29,6 +29,9 @@ use segments::{Key, Segments};
 /// A file modified less than this before it was hashed may still change without its time showing it.
 const RACY: Duration = Duration::from_secs(2);
 
+/// Images that are decoded at reduced scale give slightly other rows.
+const ROWS: &str = if cfg!(feature = "turbojpeg") { "embeddings-v1-turbojpeg" } else { "embeddings-v1" };
+
 /// Features of the longest rows that are kept.
 const MAX_FEATURES: usize = 1 << 14;
 
@@ -52,7 +55,7 @@ impl Cache {
     /// Opens it for extractors, each known by its place in `parts`; `None` if their rows are all too long to be kept.
     pub(super) fn open<'a>(&self, parts: &[Box<dyn Extractor>], reporter: &'a dyn Reporter) -> Option<OpenCache<'a>> {
         let open = |part: &dyn Extractor| {
-            let directory = self.directory.join("embeddings-v1").join(part.spec().hash().to_string());
+            let directory = self.directory.join(ROWS).join(part.spec().hash().to_string());
             let kept = part.n_features() <= MAX_FEATURES;
             kept.then(|| Segments::open(directory, part.n_features() * size_of::<f32>()))
         };
