@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use half::f16;
 use image::DynamicImage;
 use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
@@ -83,7 +84,7 @@ pub struct EmbedSeconds {
 /// Peak memory: the matrix (n_samples x n_features x 4 bytes, or 8 bytes for each value of sparse rows, twice that at
 /// most while they come in), `options.memory`, and two windows of prepared images.
 ///
-/// Rows of more than 64 KiB, 16,384 features, are not remembered in the cache, which they would fill with gigabytes. Of
+/// Rows of more than 16,384 features are not remembered in the cache, which they would fill with gigabytes. Of
 /// joined extractors each part is remembered by itself.
 ///
 /// # Errors
@@ -348,7 +349,12 @@ fn embed_batch(extractor: &dyn Extractor, batch: &[DynamicImage]) -> Vec<Row> {
     }
     let mut block = Array2::zeros((batch.len(), extractor.n_features()));
     match extractor.embed(batch, block.view_mut()) {
-        Ok(()) => block.outer_iter().map(finite).collect(),
+        Ok(()) => {
+            if extractor.is_half() {
+                block.mapv_inplace(|feature| f16::from_f32(feature).to_f32());
+            }
+            block.outer_iter().map(finite).collect()
+        }
         Err(e) if batch.len() == 1 => vec![Err(e.to_string())],
         Err(_) => batch.chunks(1).flat_map(|image| embed_batch(extractor, image)).collect(),
     }

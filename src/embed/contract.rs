@@ -261,6 +261,21 @@ fn cached_rows_are_the_fresh_ones_to_the_bit() {
 }
 
 #[test]
+fn rows_of_networks_take_half_the_space_in_the_cache() {
+    let bytes = |spec: ExtractorSpec| {
+        let dir = tempfile::tempdir().unwrap();
+        let extractor = spec.build().unwrap();
+        let found = run(&Memory::new(images()), &extractor, Some(&Cache::new(dir.path())));
+        let files = walkdir::WalkDir::new(dir.path()).into_iter().map(|entry| entry.unwrap());
+        let rows = files.filter(|file| file.path().to_string_lossy().contains(&spec.hash().to_string()));
+        let size: u64 = rows.filter(|file| file.file_type().is_file()).map(|file| file.metadata().unwrap().len()).sum();
+        size as usize / (found.embeddings.view().ncols() * 80)
+    };
+    assert_eq!(bytes(ExtractorSpec::Builtin(BuiltinSpec::default())), 2);
+    assert_eq!(bytes(ExtractorSpec::Gradients(GradientsSpec::default())), 4);
+}
+
+#[test]
 fn an_interrupted_run_goes_on_from_its_cache() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::new(dir.path());

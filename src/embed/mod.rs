@@ -63,6 +63,12 @@ pub trait Extractor: Send + Sync {
         u32::MAX
     }
 
+    /// Whether features are rounded to 16-bit floats (by 2^-11 of their value), as which the cache keeps them. By default
+    /// they are kept as they are.
+    fn is_half(&self) -> bool {
+        false
+    }
+
     /// Brings a decoded image (8-bit grey or RGB, at least 1 x 1) into the small form that [`embed`](Extractor::embed)
     /// wants. Runs beside decoding, one image a thread.
     fn prepare(&self, image: &DynamicImage) -> DynamicImage;

@@ -42,6 +42,10 @@ impl Extractor for Neural {
         2 * self.preprocess.shortest.unwrap_or(self.preprocess.side)
     }
 
+    fn is_half(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, image: &DynamicImage) -> DynamicImage {
         self.preprocess.prepare(image)
     }

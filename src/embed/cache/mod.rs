@@ -1,9 +1,9 @@
 //! Features that were computed before, so that an interrupted run goes on and a second run decodes nothing. Only rows of
-//! up to 64 KiB are kept. Of joined extractors each has its own rows, so that any combination of what was computed costs
+//! up to 16,384 features are kept: as f32, or, of extractors that round theirs, as f16. Of joined extractors each has its own rows, so that any combination of what was computed costs
 //! nothing.
 //!
 //! ```text
-//! CACHE/embeddings-v1/SPEC-HASH/*.seg    content hash -> row of features
+//! CACHE/embeddings-v2/SPEC-HASH/*.seg    content hash -> row of features
 //! CACHE/contents-v1/*.seg                hash of (absolute path, length, time) -> content hash
 //! CACHE/learned-v1/*                     encoders trained on a collection, finished or not
 //! ```
@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use half::f16;
+
 use super::{ContentHash, Extractor};
 use crate::progress::Reporter;
 use crate::source::Stamp;
@@ -30,7 +32,7 @@ use segments::{Key, Segments};
 const RACY: Duration = Duration::from_secs(2);
 
 /// Images that are decoded at reduced scale give slightly other rows.
-const ROWS: &str = if cfg!(feature = "turbojpeg") { "embeddings-v1-turbojpeg" } else { "embeddings-v1" };
+const ROWS: &str = if cfg!(feature = "turbojpeg") { "embeddings-v2-turbojpeg" } else { "embeddings-v2" };
 
 /// Features of the longest rows that are kept.
 const MAX_FEATURES: usize = 1 << 14;
@@ -57,7 +59,9 @@ impl Cache {
         let open = |part: &dyn Extractor| {
             let directory = self.directory.join(ROWS).join(part.spec().hash().to_string());
             let kept = part.n_features() <= MAX_FEATURES;
-            kept.then(|| Segments::open(directory, part.n_features() * size_of::<f32>()))
+            let size = if part.is_half() { size_of::<f16>() } else { size_of::<f32>() };
+            let rows = || Rows { segments: Segments::open(directory, part.n_features() * size), half: part.is_half() };
+            kept.then(rows)
         };
         let rows: Vec<_> = parts.iter().map(|part| open(&**part)).collect();
         rows.iter().any(Option::is_some).then(|| OpenCache {
@@ -70,11 +74,33 @@ impl Cache {
     }
 }
 
+/// A part's rows.
+struct Rows {
+    segments: Segments,
+    half: bool,
+}
+
+impl Rows {
+    fn features(&self, bytes: &[u8]) -> Vec<f32> {
+        match self.half {
+            true => bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
+            false => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        }
+    }
+
+    fn bytes(&self, row: &[f32]) -> Vec<u8> {
+        match self.half {
+            true => row.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+            false => row.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        }
+    }
+}
+
 /// The cache as one run sees it: what was there on opening is found, what is put is for the next.
 pub(super) struct OpenCache<'a> {
     directory: PathBuf,
     /// Of each part, if its rows are kept.
-    rows: Vec<Option<Segments>>,
+    rows: Vec<Option<Rows>>,
     contents: Segments,
     failed: AtomicBool,
     reporter: &'a dyn Reporter,
@@ -83,15 +109,14 @@ pub(super) struct OpenCache<'a> {
 impl OpenCache<'_> {
     /// A part's features of these contents.
     pub fn row(&self, part: usize, contents: &ContentHash) -> Option<Vec<f32>> {
-        let bytes = self.rows[part].as_ref()?.get(contents.as_bytes())?;
-        Some(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+        let rows = self.rows[part].as_ref()?;
+        Some(rows.features(&rows.segments.get(contents.as_bytes())?))
     }
 
     /// Keeps a part's features of these contents.
     pub fn put_row(&self, part: usize, contents: &ContentHash, row: &[f32]) {
         if let Some(rows) = &self.rows[part] {
-            let bytes: Vec<u8> = row.iter().flat_map(|v| v.to_le_bytes()).collect();
-            self.put(rows, contents.as_bytes(), &bytes);
+            self.put(&rows.segments, contents.as_bytes(), &rows.bytes(row));
         }
     }
 

@@ -130,6 +130,10 @@ impl Extractor for Learned {
         self.of.n_features()
     }
 
+    fn is_half(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, image: &DynamicImage) -> DynamicImage {
         self.pixels.prepare(image)
     }

@@ -197,7 +197,7 @@ fn contrastive_rows_have_unit_length() {
     let source = Memory::new((0..9).map(|i| rgb(20, 15, i)).collect());
     let rows = run(&source, &small(LearnMethod::Contrastive).build().unwrap(), None).embeddings;
     for row in rows.view().outer_iter() {
-        assert!((row.dot(&row) - 1.0).abs() < 1e-5);
+        assert!((row.dot(&row) - 1.0).abs() < 1e-3);
     }
 }
 
