@@ -13,7 +13,6 @@ use crate::embed::{
 use crate::evaluate::files::{align, read_truth};
 use crate::files::check_writable;
 use crate::progress::Reporter;
-use crate::report::THUMBNAIL_SIDE;
 use crate::source::{self, Collection, Input};
 use anyhow::Context;
 use std::io::Read;
@@ -156,8 +155,7 @@ pub fn embed(
     on_image: Option<OnImage<'_>>,
     reporter: &dyn Reporter,
 ) -> anyhow::Result<Embedded> {
-    let seen_side = 2 * THUMBNAIL_SIDE;
-    let options = EmbedOptions { limits: settings::limits(args), layout, seen_side, ..EmbedOptions::default() };
+    let options = EmbedOptions { limits: settings::limits(args), layout, ..EmbedOptions::default() };
     let cache = settings::cache(args);
     let embedded = embed::embed(&*collection.source, extractors, &options, cache.as_ref(), on_image, reporter)?;
     if embedded.n_cached > 0 {

@@ -28,7 +28,7 @@ pub fn read(bytes: &[u8], limits: &Limits, side: u32) -> Result<Picture, DecodeE
     let channels = wanted.num_components() as u64;
     limits.check(width, height, if progressive { 3 * channels } else { channels })?;
     decoder.set_options(options.jpeg_set_out_colorspace(wanted));
-    // What is damaged or unusual goes to the strict decoder, which decides.
+    // What the scaling decoder refuses goes to the strict one, which decides.
     let (width, height, pixels) = match scaled(bytes, (width, height), wanted, side) {
         Some(scaled) => scaled,
         None => (width, height, decoder.decode().map_err(error)?),

@@ -173,9 +173,13 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<DynamicImage, DecodeError
     decode_at_least(bytes, limits, u32::MAX)
 }
 
+/// Pixels of the shorter side that a picture decoded at reduced scale keeps at least, where extractors are content with
+/// half of it.
+pub const REDUCED_SIDE: u32 = 512;
+
 /// [`decode`], but the picture may come scaled down, to a half, a quarter or an eighth, whose shorter side has `side`
 /// pixels or more. Only JPEGs do, in a build with the feature `turbojpeg`; brought to half that size or less, they are a
-/// few of 255 from the whole picture.
+/// few of 255 from the whole picture. Some damage that [`decode`] refuses goes unnoticed at reduced scale.
 ///
 /// # Errors
 /// As [`decode`].

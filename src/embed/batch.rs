@@ -20,7 +20,7 @@ use super::gate::{self, Gate};
 use super::gather::{Gather, Layout};
 use super::{Cache, ContentHash, EmbedError, Extractor, Extractors};
 use crate::collection::{Embeddings, Skipped, Stage};
-use crate::decode;
+use crate::decode::{self, REDUCED_SIDE};
 use crate::progress::{Interrupted, Reporter};
 use crate::source::{Content, Source, SourceError};
 
@@ -34,18 +34,17 @@ pub struct EmbedOptions {
     pub memory: u64,
     /// What becomes of zeros.
     pub layout: Layout,
-    /// Pixels of the shorter side that `on_image` wants at least. By default all.
-    pub seen_side: u32,
 }
 
 impl Default for EmbedOptions {
     fn default() -> Self {
-        Self { limits: decode::Limits::default(), memory: 320 << 20, layout: Layout::Dense, seen_side: u32::MAX }
+        Self { limits: decode::Limits::default(), memory: 320 << 20, layout: Layout::Dense }
     }
 }
 
-/// Sees each image that is decoded, in full size or [as asked](EmbedOptions::seen_side): its index among the items, its pixels, its contents' hash. Called
-/// from any thread in any order; not for images whose features are in the cache.
+/// Sees each image that is decoded, in full size or with 512 pixels or more on the shorter side: its index among the
+/// items, its pixels, its contents' hash. Called from any thread in any order; not for images whose features are in the
+/// cache.
 pub type OnImage<'a> = &'a (dyn Fn(usize, &DynamicImage, &ContentHash) + Sync);
 
 /// A collection's features.
@@ -104,10 +103,6 @@ pub fn embed(
         collection,
         extractors,
         limits: &options.limits,
-        side: {
-            let parts = extractors.parts().iter().map(|part| part.least_side());
-            parts.chain(on_image.map(|_| options.seen_side)).max().unwrap_or(u32::MAX)
-        },
         cache: cache.and_then(|cache| cache.open(extractors.parts(), reporter)),
         on_image,
         reporter,
@@ -127,8 +122,6 @@ struct Run<'a> {
     collection: &'a dyn Source,
     extractors: &'a Extractors,
     limits: &'a decode::Limits,
-    /// Pixels of the shorter side that are wanted.
-    side: u32,
     cache: Option<OpenCache<'a>>,
     on_image: Option<OnImage<'a>>,
     reporter: &'a dyn Reporter,
@@ -241,21 +234,43 @@ impl Run<'_> {
         };
         let _pass = self.gate.enter(gate::decoded_bytes(&content));
         self.clock.decode.time(|| {
-            let image = match content {
-                Content::Encoded(bytes) => decode::decode_at_least(&bytes, self.limits, self.side)
-                    .map_err(|e| (Stage::Decode, e.to_string()))?,
-                Content::Pixels(image) => image,
+            // At reduced scale, and whole: what a part sees must not depend on its company.
+            let mut scales = [None, None];
+            match content {
+                Content::Pixels(image) => scales[1] = Some(image),
+                Content::Encoded(bytes) => {
+                    for whole in self.scales() {
+                        let side = if whole { u32::MAX } else { REDUCED_SIDE };
+                        let image = decode::decode_at_least(&bytes, self.limits, side);
+                        scales[usize::from(whole)] = Some(image.map_err(|e| (Stage::Decode, e.to_string()))?);
+                    }
+                }
+            }
+            let seen = |whole: bool| {
+                let [own, other] = [whole, !whole].map(|whole| scales[usize::from(whole)].as_ref());
+                own.or(other).expect("an image has a scale")
             };
-            if image.width() == 0 || image.height() == 0 {
+            if seen(false).width() == 0 || seen(false).height() == 0 {
                 return Err((Stage::Decode, "the image has no pixels".to_owned()));
             }
             if let Some(see) = self.on_image {
-                see(index, &image, &hash);
+                see(index, seen(false), &hash);
             }
             let parts = self.extractors.parts().iter().zip(&rows);
-            let images = parts.map(|(part, row)| row.is_none().then(|| part.prepare(&image))).collect();
+            let prepare = |part: &dyn Extractor| part.prepare(seen(part.wants_whole()));
+            let images = parts.map(|(part, row)| row.is_none().then(|| prepare(&**part))).collect();
             Ok((Image::Ready(hash), Some(Ready { hash, rows, images })))
         })
+    }
+
+    /// Whether an image is needed at reduced scale (false), whole, or both. A build that has one scale takes that.
+    fn scales(&self) -> impl Iterator<Item = bool> {
+        let parts = self.extractors.parts();
+        let wanted = |whole: &bool| match cfg!(feature = "turbojpeg") {
+            true => parts.iter().any(|part| part.wants_whole() == *whole),
+            false => *whole,
+        };
+        [false, true].into_iter().filter(wanted)
     }
 
     /// Asks the cache by the file's stamp, which spares reading it, then by its contents.

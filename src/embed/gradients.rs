@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{check, check_version};
 use super::{EmbedError, Extractor, ExtractorSpec};
-use crate::decode::{self, Fit};
+use crate::decode::{self, Fit, REDUCED_SIDE};
 
 const NAME: &str = "gradients";
 const VERSION: u32 = 1;
@@ -122,8 +122,8 @@ impl Extractor for Gradients {
         self.of.n_edges() + self.of.n_colours()
     }
 
-    fn least_side(&self) -> u32 {
-        2 * self.of.size
+    fn wants_whole(&self) -> bool {
+        self.of.size > REDUCED_SIDE / 2
     }
 
     fn prepare(&self, image: &DynamicImage) -> DynamicImage {

@@ -57,10 +57,10 @@ pub trait Extractor: Send + Sync {
     /// Number of features, one or more.
     fn n_features(&self) -> usize;
 
-    /// Pixels of the shorter side that [`prepare`](Extractor::prepare) needs at least: a larger image may come scaled down
-    /// to no fewer. By default all.
-    fn least_side(&self) -> u32 {
-        u32::MAX
+    /// Whether an image must come in full size even where the build can decode it at reduced scale, with 512 pixels or
+    /// more on the shorter side: an extractor that wants half of those or fewer need not.
+    fn wants_whole(&self) -> bool {
+        true
     }
 
     /// Whether features are rounded to 16-bit floats (by 2^-11 of their value), as which the cache keeps them. By default

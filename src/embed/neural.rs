@@ -5,6 +5,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
 use super::{EmbedError, Extractor, ExtractorSpec, Network, Preprocess};
+use crate::decode::REDUCED_SIDE;
 
 /// A network with its weights, and how images are brought before it.
 pub(super) struct Neural {
@@ -38,8 +39,8 @@ impl Extractor for Neural {
         self.n_features
     }
 
-    fn least_side(&self) -> u32 {
-        2 * self.preprocess.shortest.unwrap_or(self.preprocess.side)
+    fn wants_whole(&self) -> bool {
+        self.preprocess.shortest.unwrap_or(self.preprocess.side) > REDUCED_SIDE / 2
     }
 
     fn is_half(&self) -> bool {

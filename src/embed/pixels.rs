@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{check, check_version};
 use super::{EmbedError, Extractor, ExtractorSpec};
-use crate::decode::{self, Fit};
+use crate::decode::{self, Fit, REDUCED_SIDE};
 
 const NAME: &str = "pixels";
 const VERSION: u32 = 1;
@@ -81,8 +81,8 @@ impl Extractor for Pixels {
         self.of.width as usize * self.of.height as usize * channels
     }
 
-    fn least_side(&self) -> u32 {
-        2 * self.of.width.max(self.of.height)
+    fn wants_whole(&self) -> bool {
+        self.of.width.max(self.of.height) > REDUCED_SIDE / 2
     }
 
     fn prepare(&self, image: &DynamicImage) -> DynamicImage {

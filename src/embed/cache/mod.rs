@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! CACHE/embeddings-v2/SPEC-HASH/*.seg    content hash -> row of features
+//! CACHE/embeddings-v2-turbojpeg/...       the same of a build that decodes large JPEGs at reduced scale
 //! CACHE/contents-v1/*.seg                hash of (absolute path, length, time) -> content hash
 //! CACHE/learned-v1/*                     encoders trained on a collection, finished or not
 //! ```

@@ -130,6 +130,10 @@ impl Extractor for Learned {
         self.of.n_features()
     }
 
+    fn wants_whole(&self) -> bool {
+        self.pixels.wants_whole()
+    }
+
     fn is_half(&self) -> bool {
         true
     }
