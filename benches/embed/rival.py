@@ -8,29 +8,18 @@
 PyTorch runs channels last and as it comes, and the better of the two is told; ONNX Runtime runs its own export.
 """
 
-import statistics
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "data"))
+sys.path[:0] = [str(Path(__file__).parents[2] / place) for place in ("tests/data", "benches")]
 import fidelity  # noqa: E402
+from timing import median  # noqa: E402
 
 NAMES = ["resnet18", "resnet50", "dinov2-small", "clip-b32"]
 BATCH = 8
-
-
-def median(work, seconds=4.0):
-    work()
-    times, start = [], time.perf_counter()
-    while time.perf_counter() - start < seconds or len(times) < 5:
-        before = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - before)
-    return 1e3 * statistics.median(times)
 
 
 class Features(torch.nn.Module):

@@ -3,26 +3,18 @@
 pip install torch==2.15 torchvision; python benches/nn/rival.py [threads]
 """
 
-import statistics
 import sys
-import time
+from pathlib import Path
 
 import torch
 import torchvision
 from torch import nn
 from torch.nn import functional as F
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from timing import median  # noqa: E402
+
 torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
-
-
-def bench(name, work, seconds=3.0):
-    work()
-    times, start = [], time.perf_counter()
-    while time.perf_counter() - start < seconds or len(times) < 5:
-        before = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - before)
-    print(f"{name}: median {1e3 * statistics.median(times):.1f} ms, least {1e3 * min(times):.1f} ms", flush=True)
 
 
 def pair(c_in, c_out):
@@ -60,7 +52,7 @@ def train(name, model, x, loss):
         loss(model(x)).backward()
         optimizer.step()
 
-    bench(name, step)
+    print(f"{name}: {median(step):.1f} ms", flush=True)
 
 
 labels = torch.zeros(32, dtype=torch.long)
