@@ -141,7 +141,7 @@ impl Extractors {
 }
 
 /// A row of this length, unless it is zero.
-fn of_length(length: f32, mut row: Vec<f32>) -> Vec<f32> {
+pub(super) fn of_length(length: f32, mut row: Vec<f32>) -> Vec<f32> {
     let own = row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
     if own > 0.0 {
         row.iter_mut().for_each(|v| *v = (f64::from(*v) / own * f64::from(length)) as f32);

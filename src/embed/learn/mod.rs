@@ -24,6 +24,7 @@ use image::DynamicImage;
 use ndarray::{Array2, ArrayViewMut2};
 use serde::{Deserialize, Serialize};
 
+use super::combine::of_length;
 use super::pixels::Pixels;
 use super::spec::{check, check_version};
 use super::{Colour, EmbedError, Extractor, ExtractorSpec, PixelsSpec};
@@ -153,19 +154,11 @@ impl Extractor for Learned {
         };
         for (row, mut features) in out.outer_iter_mut().zip(features().map_err(failed)?) {
             if self.of.method == LearnMethod::Contrastive {
-                unit(&mut features);
+                features = of_length(1.0, features);
             }
             row.into_iter().zip(features).for_each(|(to, value)| *to = value);
         }
         Ok(())
-    }
-}
-
-/// Brings a row to unit length, unless it is zero.
-fn unit(row: &mut [f32]) {
-    let length = row.iter().map(|v| v * v).sum::<f32>().sqrt();
-    if length > 0.0 {
-        row.iter_mut().for_each(|v| *v /= length);
     }
 }
 
