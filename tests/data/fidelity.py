@@ -8,13 +8,15 @@ then `photos.pixels` (as the model's own image processor leaves them) and `photo
 and ten minutes on two cores; the photos take as long again.
 """
 
+import contextlib
+import io
 import sys
 from pathlib import Path
 
 import timm
 import torch
 import transformers
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 from safetensors.torch import save_file
 
 from networks import clip, convolutional, dinov2, plain, randomise, save, siglip, text_tower
@@ -59,7 +61,13 @@ def models():
 
 
 def pixels(processor, path):
-    picture = Image.open(path).convert("RGB")
+    """The picture in sRGB, upright, as alike sees it; the rest is the model's processor."""
+    picture = ImageOps.exif_transpose(Image.open(path))
+    profile, picture = picture.info.get("icc_profile"), picture.convert("RGB")
+    if profile:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        with contextlib.suppress(ImageCms.PyCMSError):  # a profile of another colour space
+            picture = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"))
     if isinstance(processor, transformers.BaseImageProcessor):
         return processor(images=picture, return_tensors="pt")["pixel_values"][0]
     return processor(picture)
