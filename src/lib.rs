@@ -12,7 +12,7 @@
 //! arrange, report                                   outputs
 //! pipeline                                          fit and predict: the stages composed
 //! model                                             the fitted artefact: save, load, assign
-//! source decode embed reduce cluster evaluate synth the stages
+//! source decode embed reduce cluster raster evaluate synth the stages
 //! nn                                                layers of neural networks
 //! collection distance device files npy progress     vocabulary
 //! ```
@@ -39,6 +39,7 @@ pub mod nn;
 pub mod npy;
 pub mod pipeline;
 pub mod progress;
+pub mod raster;
 pub mod reduce;
 pub mod report;
 pub mod source;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Imports between modules of one layer that are meant: who, whom.
-const SIDEWAYS: [(&str, &str); 4] =
-    [("source", "decode"), ("embed", "decode"), ("embed", "source"), ("cluster", "reduce")];
+const SIDEWAYS: [(&str, &str); 5] =
+    [("source", "decode"), ("embed", "decode"), ("embed", "source"), ("cluster", "reduce"), ("cluster", "raster")];
 
 /// Where printing and exiting are at home.
 const EDGES: [&str; 2] = ["cli", "main"];

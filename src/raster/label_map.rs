@@ -1,0 +1,40 @@
+//! The label of each cell: what is left of a raster once it is clustered, and what new points are assigned by.
+
+use ndarray::ArrayView2;
+
+use super::Transform;
+use crate::collection::ClusterId;
+
+/// The label of each cell of a raster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelMap {
+    /// Where the cells are.
+    pub transform: Transform,
+    /// Of each cell, the last axis fastest.
+    pub cells: Vec<CellLabel>,
+}
+
+/// What a cell says of the points in it.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct CellLabel {
+    /// The cluster; `None` is noise.
+    pub cluster: Option<ClusterId>,
+    /// How sure that is, from 0 to 1.
+    pub confidence: f32,
+}
+
+impl LabelMap {
+    /// What the cell of each row of `x` says, shape (n_samples, n_axes). Points outside of the raster are noise. O(n d).
+    ///
+    /// # Panics
+    /// If the number of axes is another than the raster's.
+    pub fn assign<T: Copy + Sync + Into<f64>>(&self, x: ArrayView2<'_, T>) -> Vec<CellLabel> {
+        let cells = self.transform.cells(x).into_iter();
+        cells.map(|cell| cell.map_or_else(CellLabel::default, |cell| self.cells[cell as usize])).collect()
+    }
+
+    /// Number of clusters: one more than the highest.
+    pub fn n_clusters(&self) -> usize {
+        self.cells.iter().filter_map(|cell| cell.cluster).max().map_or(0, |most| most + 1)
+    }
+}

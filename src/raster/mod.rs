@@ -1,0 +1,58 @@
+//! Clustering by drawing: points on a raster, and what image processing makes of it.
+//!
+//! A [`Transform`] lays points on a [`Grid`] of cells, which are then filtered, classified or segmented. What comes of it
+//! is a [`LabelMap`]: a point gets the label of the cell it falls into, so that any number of points costs little more
+//! than drawing them.
+
+mod grid;
+mod label_map;
+mod transform;
+
+pub use grid::Grid;
+pub use label_map::{CellLabel, LabelMap};
+pub use transform::{Aspect, GridParams, Transform};
+
+/// Why points can't be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum RasterError {
+    /// A parameter is out of its range.
+    #[error("{name} is {found}: it must be {expected}")]
+    Parameter {
+        /// Which.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// Its range.
+        expected: &'static str,
+    },
+    /// Nothing to draw.
+    #[error("there are no points: at least one is needed")]
+    Empty,
+    /// NaN or infinite input.
+    #[error("row {row} holds a value that is not finite")]
+    NotFinite {
+        /// The first such row.
+        row: usize,
+    },
+    /// More axes than a raster has.
+    #[error(
+        "points of {found} dimensions: a raster of {side} cells along each takes at most {most}; reduce them first, as with --reduce \
+         pca:2, or draw fewer cells"
+    )]
+    TooManyDimensions {
+        /// Of the points.
+        found: usize,
+        /// Cells along an axis.
+        side: usize,
+        /// Allowed.
+        most: usize,
+    },
+    /// The user asked to stop.
+    #[error(transparent)]
+    Interrupted(#[from] crate::progress::Interrupted),
+}
+
+/// Refuses a parameter out of its range.
+fn require(valid: bool, name: &'static str, found: impl ToString, expected: &'static str) -> Result<(), RasterError> {
+    if valid { Ok(()) } else { Err(RasterError::Parameter { name, found: found.to_string(), expected }) }
+}

@@ -1,0 +1,186 @@
+//! Where points lie on a raster.
+
+use ndarray::{ArrayView1, ArrayView2, Axis};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{RasterError, require};
+
+/// Most cells of a raster.
+const MAX_CELLS: usize = 1 << 26;
+/// Most axes of a raster.
+const MAX_AXES: usize = 4;
+/// Rows that quantiles are taken of.
+const SAMPLE: usize = 1 << 15;
+/// Share of the rows beyond either quantile.
+const TAIL: f64 = 0.005;
+/// How far beyond the quantiles, in their distances, points are drawn still.
+const REACH: f64 = 1.0;
+/// Rows of a task.
+const BLOCK: usize = 1 << 14;
+
+/// How the axes' lengths compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Aspect {
+    /// A unit is as long on every axis.
+    #[default]
+    Keep,
+    /// Every axis fills the raster.
+    Stretch,
+}
+
+/// How points are laid on a raster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GridParams {
+    /// Cells along each axis, 8 or more.
+    pub side: usize,
+    /// How the axes' lengths compare.
+    pub aspect: Aspect,
+    /// Empty cells along each border, 1 or more, and less than half of `side`.
+    pub margin: usize,
+}
+
+impl Default for GridParams {
+    fn default() -> Self {
+        Self { side: 256, aspect: Aspect::Keep, margin: 8 }
+    }
+}
+
+/// From coordinates to cells and back.
+///
+/// Cells are numbered with the last axis fastest. The cell of a value v along an axis is floor((v - origin) scale).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transform {
+    /// The coordinate where the cells begin, of each axis.
+    pub origin: Vec<f64>,
+    /// Cells a unit, of each axis.
+    pub scale: Vec<f64>,
+    /// Number of cells of each axis.
+    pub shape: Vec<usize>,
+    /// Only what is left of a coordinate without its whole units is drawn, so that the raster is a torus.
+    pub folded: bool,
+}
+
+impl Transform {
+    /// A transform that shows the points of `x`, shape (n_samples, n_axes), f32 or f64.
+    ///
+    /// The bulk of the points decides: one axis reaches from the .5 % to the 99.5 % quantile, and on to the last point
+    /// within once that distance on either side. Points farther out have no cell. An axis without extent is drawn in the
+    /// middle. O(n d).
+    ///
+    /// # Errors
+    /// A parameter out of its range, no points, values that are not finite, more than 4 axes or 2^26 cells.
+    ///
+    /// ```
+    /// use alike::raster::{GridParams, Transform};
+    /// let x = ndarray::array![[0.0, 0.0], [10.0, 5.0]];
+    /// let transform = Transform::fit(x.view(), &GridParams { side: 22, margin: 1, ..Default::default() })?;
+    /// assert_eq!(transform.shape, [22, 22]);
+    /// let cell = transform.cell(x.row(1)).unwrap();
+    /// assert!((transform.center(cell)[0] - 10.0).abs() <= 0.5);
+    /// # Ok::<(), alike::raster::RasterError>(())
+    /// ```
+    pub fn fit<T: Copy + Sync + Into<f64>>(x: ArrayView2<'_, T>, params: &GridParams) -> Result<Self, RasterError> {
+        let &GridParams { side, aspect, margin } = params;
+        require((8..=1 << 14).contains(&side), "side", side, "from 8 to 16384")?;
+        require(margin >= 1 && 2 * margin < side, "margin", margin, "at least 1, and less than half of the side")?;
+        let (n, n_axes) = x.dim();
+        if n == 0 || n_axes == 0 {
+            return Err(RasterError::Empty);
+        }
+        let most = (1..=MAX_AXES).rev().find(|&axes| side.pow(axes as u32) <= MAX_CELLS).unwrap_or(1);
+        if n_axes > most {
+            return Err(RasterError::TooManyDimensions { found: n_axes, side, most });
+        }
+        let blocks: Vec<_> = x.axis_chunks_iter(Axis(0), BLOCK).collect();
+        let not_finite = |block: &ArrayView2<'_, T>| {
+            block.outer_iter().position(|row| row.iter().any(|&value| !value.into().is_finite()))
+        };
+        let found = blocks.par_iter().enumerate().find_map_first(|(i, block)| Some(i * BLOCK + not_finite(block)?));
+        if let Some(row) = found {
+            return Err(RasterError::NotFinite { row });
+        }
+        let ranges: Vec<[f64; 2]> = (0..n_axes).into_par_iter().map(|axis| range(x, axis)).collect();
+        let used = (side - 2 * margin) as f64;
+        let longest = ranges.iter().map(|[low, high]| high - low).fold(0.0, f64::max);
+        let scale = |[low, high]: [f64; 2]| {
+            let extent = if aspect == Aspect::Keep { longest } else { high - low };
+            // What is too short to be told apart is drawn as one point.
+            let scale = used / extent;
+            if scale.is_finite() { scale } else { 1.0 }
+        };
+        let scale: Vec<f64> = ranges.iter().map(|&range| scale(range)).collect();
+        let middle = side as f64 / 2.0;
+        let origin = ranges.iter().zip(&scale).map(|([low, high], scale)| low + (high - low) / 2.0 - middle / scale);
+        Ok(Self { origin: origin.collect(), scale, shape: vec![side; n_axes], folded: false })
+    }
+
+    /// The plane as a torus: coordinates without their whole units, from -1 to 1, on `side` cells along both axes.
+    pub fn folded(side: usize) -> Self {
+        Self { origin: vec![-1.0; 2], scale: vec![side as f64 / 2.0; 2], shape: vec![side; 2], folded: true }
+    }
+
+    /// Number of axes.
+    pub fn n_axes(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// Number of cells.
+    pub fn n_cells(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The cell of a point; `None` if it lies outside of the raster.
+    pub fn cell<T: Copy + Into<f64>>(&self, point: ArrayView1<'_, T>) -> Option<usize> {
+        let mut cell = 0;
+        for (axis, value) in point.iter().enumerate() {
+            let value: f64 = (*value).into();
+            let value = if self.folded { value.fract() } else { value };
+            let along = ((value - self.origin[axis]) * self.scale[axis]).floor();
+            if !(along >= 0.0 && along < self.shape[axis] as f64) {
+                return None;
+            }
+            cell = cell * self.shape[axis] + along as usize;
+        }
+        Some(cell)
+    }
+
+    /// The cell of each row of `x`, shape (n_samples, n_axes). O(n d).
+    ///
+    /// # Panics
+    /// If the number of axes is another.
+    pub fn cells<T: Copy + Sync + Into<f64>>(&self, x: ArrayView2<'_, T>) -> Vec<Option<u32>> {
+        assert_eq!(x.ncols(), self.n_axes(), "points have the raster's axes");
+        let mut cells = vec![None; x.nrows()];
+        cells.par_chunks_mut(BLOCK).zip(x.axis_chunks_iter(Axis(0), BLOCK).into_par_iter()).for_each(|(cells, x)| {
+            for (cell, row) in cells.iter_mut().zip(x.outer_iter()) {
+                *cell = self.cell(row).map(|cell| cell as u32);
+            }
+        });
+        cells
+    }
+
+    /// The coordinates of the middle of a cell.
+    pub fn center(&self, mut cell: usize) -> Vec<f64> {
+        let mut center = vec![0.0; self.n_axes()];
+        for axis in (0..self.n_axes()).rev() {
+            center[axis] = self.origin[axis] + ((cell % self.shape[axis]) as f64 + 0.5) / self.scale[axis];
+            cell /= self.shape[axis];
+        }
+        center
+    }
+}
+
+/// Where the points of an axis lie, but for those far out.
+fn range<T: Copy + Sync + Into<f64>>(x: ArrayView2<'_, T>, axis: usize) -> [f64; 2] {
+    let column = x.index_axis(Axis(1), axis);
+    let mut some: Vec<f64> = column.iter().step_by(x.nrows().div_ceil(SAMPLE)).map(|&value| value.into()).collect();
+    let last = some.len() - 1;
+    let mut quantile =
+        |share: f64| *some.select_nth_unstable_by((share * last as f64).round() as usize, f64::total_cmp).1;
+    let (low, high) = (quantile(TAIL), quantile(1.0 - TAIL));
+    let reach = REACH * (high - low);
+    let within = column.iter().map(|&value| value.into()).filter(|value| (low - reach..=high + reach).contains(value));
+    within.fold([low, high], |[least, most], value: f64| [least.min(value), most.max(value)])
+}
