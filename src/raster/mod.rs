@@ -6,10 +6,12 @@
 
 mod grid;
 mod label_map;
+mod segment;
 mod transform;
 
 pub use grid::Grid;
 pub use label_map::{CellLabel, LabelMap};
+pub use segment::{Connectivity, Flood, components, distance, grow, watershed};
 pub use transform::{Aspect, GridParams, Transform};
 
 /// Why points can't be drawn.
