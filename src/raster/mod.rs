@@ -4,6 +4,7 @@
 //! is a [`LabelMap`]: a point gets the label of the cell it falls into, so that any number of points costs little more
 //! than drawing them.
 
+pub mod filter;
 mod grid;
 mod label_map;
 mod segment;
