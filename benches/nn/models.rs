@@ -23,10 +23,9 @@ impl Normed {
     }
 
     fn forward(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
-        let x = self.conv.forward(x)?;
         match residual {
-            Some(residual) => self.norm.forward_add(&x, residual, true),
-            None => self.norm.forward(&x, true),
+            Some(residual) => self.norm.forward_add(&self.conv.forward(x)?, residual, true),
+            None => self.conv.forward_norm(x, &self.norm, true),
         }
     }
 }

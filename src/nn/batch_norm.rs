@@ -3,13 +3,16 @@
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor, Var};
 use candle_nn::{Init, VarBuilder};
 
-use super::affine::between;
+use super::affine::{Trained, between};
 use super::kernel::{Scaled, channel_moments};
 use super::{Activation, on_cpu, tensor, values, with_values};
 
+const UNBOUNDED: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
+
 /// Batch norm over all axes but the last, with an activation after it.
 ///
-/// For training; at inference it is better [folded](super::Conv2d::with_batch_norm) into the convolution before it.
+/// For training, and there best [together with](super::Conv2d::forward_norm) the convolution before it; at inference it is
+/// better [folded](super::Conv2d::with_batch_norm) into that.
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
     weight: Tensor,
@@ -58,18 +61,47 @@ impl BatchNorm {
     }
 
     fn run(&self, x: &Tensor, residual: Option<&Tensor>, train: bool) -> Result<Tensor> {
-        let channels = self.weight.elem_count();
-        if x.dim(D::Minus1)? != channels {
-            candle_core::bail!("batch_norm: {channels} channels, but images of shape {:?}", x.shape());
-        }
         if on_cpu(x) && on_cpu(&self.weight) {
-            return self.by_kernel(&x.contiguous()?, residual, train);
+            let x = x.contiguous()?;
+            let (op, affine) = (self.op(&x, train)?, self.affine()?);
+            return self.activated(match residual {
+                Some(residual) => x.apply_op3(&affine, &residual.contiguous()?, op)?,
+                None => x.apply_op2(&affine, op)?,
+            });
         }
+        self.check(x)?;
         let y = self.composed(x, train)?;
         self.activation.forward(&if let Some(residual) = residual { (y + residual)? } else { y })
     }
 
-    fn by_kernel(&self, x: &Tensor, residual: Option<&Tensor>, train: bool) -> Result<Tensor> {
+    /// The same of what a layer makes of `x` by `weight`, as one operation on the CPU.
+    pub(super) fn forward_sums(&self, layer: Trained, x: &Tensor, weight: &Tensor, train: bool) -> Result<Tensor> {
+        let sums = layer.sums(x, weight)?;
+        let norm = self.op(&sums, train)?;
+        self.activated(x.apply_op3(weight, &self.affine()?, NormedOp { layer, norm, sums })?)
+    }
+
+    fn check(&self, x: &Tensor) -> Result<()> {
+        let channels = self.weight.elem_count();
+        if x.dim(D::Minus1)? != channels {
+            candle_core::bail!("batch_norm: {channels} channels, but images of shape {:?}", x.shape());
+        }
+        Ok(())
+    }
+
+    /// Weight and bias, for a kernel.
+    fn affine(&self) -> Result<Tensor> {
+        Tensor::stack(&[&self.weight, &self.bias], 0)
+    }
+
+    /// After a kernel, which keeps values between bounds and knows no other activation.
+    fn activated(&self, y: Tensor) -> Result<Tensor> {
+        if self.activation.bounds().is_some() { Ok(y) } else { self.activation.forward(&y) }
+    }
+
+    /// The kernel for `x`.
+    fn op(&self, x: &Tensor, train: bool) -> Result<BatchNormOp> {
+        self.check(x)?;
         let [means, variances] = if train {
             let moments = with_values([x], |[x]| channel_moments(x, self.weight.elem_count()))?;
             let [means, variances] = moments.each_ref().map(|values| tensor(values.clone(), values.len()));
@@ -79,14 +111,8 @@ impl BatchNorm {
             [self.running_mean.to_vec1()?, self.running_var.to_vec1()?]
         };
         let scales = variances.iter().map(|variance: &f32| 1.0 / (variance + self.eps as f32).sqrt()).collect();
-        let bounds = self.activation.bounds();
-        let op = BatchNormOp { means, scales, train, bounds: bounds.unwrap_or([f32::NEG_INFINITY, f32::INFINITY]) };
-        let affine = Tensor::stack(&[&self.weight, &self.bias], 0)?;
-        let y = match residual {
-            Some(residual) => x.apply_op3(&affine, &residual.contiguous()?, op)?,
-            None => x.apply_op2(&affine, op)?,
-        };
-        if bounds.is_some() { Ok(y) } else { self.activation.forward(&y) }
+        let bounds = self.activation.bounds().unwrap_or(UNBOUNDED);
+        Ok(BatchNormOp { means, scales, train, bounds })
     }
 
     /// By candle's own operations.
@@ -128,19 +154,18 @@ struct BatchNormOp {
 
 impl BatchNormOp {
     fn forward(&self, x: &[f32], affine: &[f32], residual: Option<&[f32]>) -> CpuStorage {
-        let (weight, bias) = affine.split_at(self.means.len());
-        CpuStorage::F32(self.scaled(x, weight).forward(bias, residual))
+        CpuStorage::F32(self.scaled(x, affine, self.bounds).forward(residual))
     }
 
-    fn scaled<'a>(&'a self, x: &'a [f32], weight: &'a [f32]) -> Scaled<'a> {
-        Scaled { x, means: &self.means, scales: &self.scales, weight, bounds: self.bounds }
+    fn scaled<'a>(&self, x: &'a [f32], affine: &[f32], bounds: [f32; 2]) -> Scaled<'a> {
+        Scaled::new(x, [&self.means, &self.scales], affine.split_at(self.means.len()).into(), bounds)
     }
 
-    /// Of the inputs, and of weight and bias.
-    fn gradients(&self, x: &Tensor, affine: &Tensor, gradient: &Tensor) -> Result<[Tensor; 2]> {
+    /// Of the inputs, and of weight and bias, from that of what came out between `bounds`.
+    fn gradients(&self, x: &Tensor, affine: &Tensor, gradient: &Tensor, bounds: [f32; 2]) -> Result<[Tensor; 2]> {
         let channels = self.means.len();
-        let [to_x, to_weight, to_bias] = with_values([x, affine, gradient], |[x, affine, gradient]| {
-            self.scaled(x, &affine[..channels]).gradients(gradient, self.train)
+        let [to_x, to_weight, to_bias] = with_values([x, affine, &gradient.contiguous()?], |[x, affine, gradient]| {
+            self.scaled(x, affine, bounds).gradients(gradient, self.train)
         })?;
         Ok([tensor(to_x, x.shape())?, tensor([to_weight, to_bias].concat(), (2, channels))?])
     }
@@ -161,8 +186,8 @@ impl CustomOp2 for BatchNormOp {
         Ok((self.forward(values(x, x_layout)?, values(affine, layout)?, None), x_layout.shape().clone()))
     }
 
-    fn bwd(&self, x: &Tensor, affine: &Tensor, y: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [to_x, to_affine] = self.gradients(x, affine, &between(self.bounds, y, g)?)?;
+    fn bwd(&self, x: &Tensor, affine: &Tensor, _: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [to_x, to_affine] = self.gradients(x, affine, g, self.bounds)?;
         Ok((Some(to_x), Some(to_affine)))
     }
 }
@@ -195,7 +220,48 @@ impl CustomOp3 for BatchNormOp {
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let gradient = between(self.bounds, y, g)?;
-        let [to_x, to_affine] = self.gradients(x, affine, &gradient)?;
+        let [to_x, to_affine] = self.gradients(x, affine, &gradient, UNBOUNDED)?;
         Ok((Some(to_x), Some(to_affine), Some(gradient)))
+    }
+}
+
+/// A layer and its batch norm, from images, weights, and the norm's weight and bias stacked.
+struct NormedOp {
+    layer: Trained,
+    norm: BatchNormOp,
+    /// What the layer makes of these images, which the way back asks for too.
+    sums: Tensor,
+}
+
+impl CustomOp3 for NormedOp {
+    fn name(&self) -> &'static str {
+        "affine_norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        affine: &CpuStorage,
+        layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let affine = values(affine, layout)?;
+        let out = with_values([&self.sums], |[sums]| self.norm.forward(sums, affine, None))?;
+        Ok((out, self.sums.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        affine: &Tensor,
+        _: &Tensor,
+        g: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [to_sums, to_affine] = self.norm.gradients(&self.sums, affine, g, self.norm.bounds)?;
+        let [to_x, to_weight] = self.layer.gradients(x, weight, &to_sums)?;
+        Ok((to_x, to_weight, Some(to_affine)))
     }
 }

@@ -3,9 +3,9 @@
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::Activation;
 use super::affine::{Affine, Kind};
 use super::kernel::Window;
+use super::{Activation, BatchNorm};
 
 /// What belongs to a convolution beside its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,5 +91,14 @@ impl Conv2d {
     /// As [`forward`](Self::forward), and if the residual has another shape.
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
         self.0.forward(x, Some(residual))
+    }
+
+    /// What [`BatchNorm::forward`] makes of the outputs. For training: both are one operation, which reads and writes less
+    /// on the way there and back than the two.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and if the norm is of other channels.
+    pub fn forward_norm(&self, x: &Tensor, norm: &BatchNorm, train: bool) -> Result<Tensor> {
+        self.0.forward_norm(x, norm, train)
     }
 }

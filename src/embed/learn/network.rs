@@ -45,8 +45,10 @@ impl Stage {
     }
 
     fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let y = self.convolution.forward(x)?;
-        self.norm.as_ref().map_or(Ok(y.clone()), |norm| norm.forward(&y, train))
+        match &self.norm {
+            Some(norm) => self.convolution.forward_norm(x, norm, train),
+            None => self.convolution.forward(x),
+        }
     }
 }
 

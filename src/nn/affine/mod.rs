@@ -8,10 +8,10 @@ use std::sync::Arc;
 use candle_core::{Result, Tensor};
 
 use super::kernel::{Geometry, Lattice, Packed, Weights, Window};
-use super::{Activation, on_cpu};
+use super::{Activation, BatchNorm, on_cpu};
 use frozen::Frozen;
-pub(super) use trained::between;
-use trained::{Third, Trained};
+use trained::Third;
+pub(super) use trained::{Trained, between};
 
 /// How the weights are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +157,21 @@ impl Affine {
                 let y = if let Some(bias) = bias { y.broadcast_add(bias)? } else { y };
                 self.activation.forward(&if let Some(residual) = residual { (y + residual)? } else { y })
             }
+        }
+    }
+
+    /// The same with a batch norm after it; one operation where there is nothing between the two.
+    pub fn forward_norm(&self, x: &Tensor, norm: &BatchNorm, train: bool) -> Result<Tensor> {
+        match &self.state {
+            State::Tensors { weight, bias: None }
+                if on_cpu(x) && on_cpu(weight) && self.activation == Activation::None =>
+            {
+                let (forward, backward) = self.geometries(x)?;
+                let (shape, kind) = (self.shape, self.kind);
+                let sums = Trained { forward, backward, shape, kind, bounds: None, third: Third::None };
+                norm.forward_sums(sums, &x.contiguous()?, &weight.contiguous()?, train)
+            }
+            _ => norm.forward(&self.forward(x, None)?, train),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::nn::{tensor, values, with_values};
 
 /// What a third tensor is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Third {
+pub(in crate::nn) enum Third {
     None,
     Bias,
     Residual,
@@ -16,7 +16,7 @@ pub(super) enum Third {
 
 /// From images and weights to images, between bounds.
 #[derive(Clone)]
-pub(super) struct Trained {
+pub(in crate::nn) struct Trained {
     pub forward: Geometry,
     pub backward: Geometry,
     pub shape: [usize; 4],
@@ -46,32 +46,35 @@ impl Trained {
         (Convolution { geometry, packed: &packed, x, residual, bounds }.run(|_| ()), geometry.shape())
     }
 
-    fn gradients(&self, x: &Tensor, weight: &Tensor, y: &Tensor, gradient: &Tensor) -> Result<Gradients> {
-        let sum = match self.bounds {
-            Some(bounds) => between(bounds, y, gradient)?,
-            None => gradient.contiguous()?,
-        };
+    /// What comes out for images and weights alone, before the bounds.
+    pub fn sums(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        let (out, shape) =
+            with_values([x, weight], |[x, weight]| self.convolve(self.kind.transposed, x, weight, None, None, None))?;
+        tensor(out, shape)
+    }
+
+    /// That of the sums, before the bounds.
+    fn sum_gradient(&self, y: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+        match self.bounds {
+            Some(bounds) => between(bounds, y, gradient),
+            None => gradient.contiguous(),
+        }
+    }
+
+    /// Of the images and of the weights, from that of the sums; of those that are tracked.
+    pub fn gradients(&self, x: &Tensor, weight: &Tensor, sum: &Tensor) -> Result<[Option<Tensor>; 2]> {
         let transposed = self.kind.transposed;
         let to_x = || {
-            let found = with_values([&sum, weight], |[g, w]| self.convolve(!transposed, g, w, None, None, None))?;
+            let found = with_values([sum, weight], |[g, w]| self.convolve(!transposed, g, w, None, None, None))?;
             tensor(found.0, x.shape())
         };
         let to_weight = || {
-            let [inputs, outputs] = if transposed { [&sum, x] } else { [x, &sum] };
+            let [inputs, outputs] = if transposed { [sum, x] } else { [x, sum] };
             let found = with_values([inputs, outputs], |[x, g]| weight_gradient(&self.forward, x, g))?;
             tensor(found, weight.shape())
         };
-        let x_gradient = if x.track_op() { Some(to_x()?) } else { None };
-        let weight_gradient = if weight.track_op() { Some(to_weight()?) } else { None };
-        Ok(Gradients { x: x_gradient, weight: weight_gradient, sum })
+        Ok([x.track_op().then(to_x).transpose()?, weight.track_op().then(to_weight).transpose()?])
     }
-}
-
-struct Gradients {
-    x: Option<Tensor>,
-    weight: Option<Tensor>,
-    /// Of the sums, before the bounds.
-    sum: Tensor,
 }
 
 impl CustomOp2 for Trained {
@@ -92,8 +95,8 @@ impl CustomOp2 for Trained {
     }
 
     fn bwd(&self, x: &Tensor, weight: &Tensor, y: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let gradients = self.gradients(x, weight, y, g)?;
-        Ok((gradients.x, gradients.weight))
+        let [to_x, to_weight] = self.gradients(x, weight, &self.sum_gradient(y, g)?)?;
+        Ok((to_x, to_weight))
     }
 }
 
@@ -125,15 +128,16 @@ impl CustomOp3 for Trained {
         y: &Tensor,
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let gradients = self.gradients(x, weight, y, g)?;
+        let sum = self.sum_gradient(y, g)?;
+        let [to_x, to_weight] = self.gradients(x, weight, &sum)?;
         let third = match self.third {
             Third::Bias => {
                 let channels = self.n_outputs();
-                tensor(with_values([&gradients.sum], |[sum]| column_sums(sum, channels))?, channels)?
+                tensor(with_values([&sum], |[sum]| column_sums(sum, channels))?, channels)?
             }
-            _ => gradients.sum,
+            _ => sum,
         };
-        Ok((gradients.x, gradients.weight, Some(third)))
+        Ok((to_x, to_weight, Some(third)))
     }
 }
 

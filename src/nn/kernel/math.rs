@@ -173,10 +173,13 @@ pub fn greatest(values: &[f32]) -> f32 {
 }
 
 /// Adds values to others. A loop: what iterators call is not compiled for the widest instructions if it isn't inlined.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 pub fn add(to: &mut [f32], values: &[f32]) {
-    for (to, value) in to.iter_mut().zip(values) {
-        *to += value;
+    let n = to.len().min(values.len());
+    let (to, values) = (&mut to[..n], &values[..n]);
+    for i in 0..n {
+        to[i] += values[i];
     }
 }
 

@@ -92,30 +92,46 @@ pub fn layer_norm_gradients(x: &[f32], weight: &[f32], gradient: &[f32], eps: f3
     [out, weights, biases]
 }
 
+/// Rows side by side that are one row to batch norm: enough values for loops over whole vectors.
+fn abreast(channels: usize) -> usize {
+    (128 / channels).max(1)
+}
+
+/// Sums of the channels from those of rows abreast.
+fn folded(sums: &[f32], channels: usize) -> Vec<f32> {
+    let mut out = vec![0.0; channels];
+    sums.chunks_exact(channels).for_each(|sums| add(&mut out, sums));
+    out
+}
+
 /// Mean and variance of each channel, over all pixels.
+#[allow(clippy::needless_range_loop)]
 pub fn channel_moments(x: &[f32], channels: usize) -> [Vec<f32>; 2] {
-    let size = 4 * rows(channels) * channels;
+    let width = abreast(channels) * channels;
     let n = x.len() / channels;
     let means_of = |block: &[f32]| {
-        let mut means = vec![0.0; channels];
-        let mut squares = vec![0.0; channels];
-        vectorised(
+        let [mut sums, mut squares] = [vec![0.0; width], vec![0.0; width]];
+        let means = vectorised(
             #[inline(always)]
             || {
-                for row in block.chunks_exact(channels) {
-                    add(&mut means, row);
+                for row in block.chunks(width) {
+                    add(&mut sums, row);
                 }
+                let mut means = folded(&sums, channels);
                 scale(&mut means, channels as f32 / block.len() as f32);
-                for row in block.chunks_exact(channels) {
-                    for ((square, value), mean) in squares.iter_mut().zip(row).zip(&means) {
-                        *square += (value - mean) * (value - mean);
+                let abreast = means.repeat(width / channels);
+                for row in block.chunks(width) {
+                    let (squares, means) = (&mut squares[..row.len()], &abreast[..row.len()]);
+                    for c in 0..row.len() {
+                        squares[c] += (row[c] - means[c]) * (row[c] - means[c]);
                     }
                 }
+                means
             },
         );
-        (block.len() / channels, means, squares)
+        (block.len() / channels, means, folded(&squares, channels))
     };
-    let parts: Vec<_> = x.par_chunks(size).map(means_of).collect();
+    let parts: Vec<_> = x.par_chunks(4 * rows(width) * width).map(means_of).collect();
     let channel = |c: usize| {
         // Two means are joined as in Chan, Golub and LeVeque, 1979.
         let (mut count, mut mean, mut square) = (0.0, 0.0, 0.0);
@@ -131,34 +147,53 @@ pub fn channel_moments(x: &[f32], channels: usize) -> [Vec<f32>; 2] {
     [means, variances]
 }
 
-/// Batch norm with given moments: what is not a channel's own.
+/// Batch norm with given moments.
 pub struct Scaled<'a> {
-    pub x: &'a [f32],
-    /// Of each channel.
-    pub means: &'a [f32],
+    x: &'a [f32],
+    channels: usize,
+    bounds: [f32; 2],
+    // Of each channel, for rows abreast.
+    means: Vec<f32>,
     /// One over the standard deviations.
-    pub scales: &'a [f32],
-    pub weight: &'a [f32],
-    pub bounds: [f32; 2],
+    scales: Vec<f32>,
+    /// Scales times weights.
+    factors: Vec<f32>,
+    bias: Vec<f32>,
 }
 
-impl Scaled<'_> {
+impl<'a> Scaled<'a> {
+    /// Of rows `x` with means and one over the standard deviations of each channel, then weights and biases, and bounds.
+    pub fn new(x: &'a [f32], [means, scales]: [&[f32]; 2], [weight, bias]: [&[f32]; 2], bounds: [f32; 2]) -> Self {
+        let channels = means.len();
+        let factors: Vec<f32> = scales.iter().zip(weight).map(|(scale, weight)| scale * weight).collect();
+        let [means, scales, factors, bias] =
+            [means, scales, &factors, bias].map(|values| values.repeat(abreast(channels)));
+        Self { x, channels, bounds, means, scales, factors, bias }
+    }
+
+    /// Values of a task.
+    fn size(&self) -> usize {
+        rows(self.means.len()) * self.means.len()
+    }
+
     /// The outputs.
-    pub fn forward(&self, bias: &[f32], residual: Option<&[f32]>) -> Vec<f32> {
-        let channels = self.weight.len();
-        let factors: Vec<f32> = self.scales.iter().zip(self.weight).map(|(scale, weight)| scale * weight).collect();
+    #[allow(clippy::needless_range_loop)]
+    pub fn forward(&self, residual: Option<&[f32]>) -> Vec<f32> {
+        let (width, size) = (self.means.len(), self.size());
         let mut out = vec![0.0; self.x.len()];
-        let size = rows(channels) * channels;
-        out.par_chunks_mut(size).zip(self.x.par_chunks(size)).enumerate().for_each(|(i, (out, x))| {
+        out.par_chunks_mut(size).enumerate().for_each(|(i, out)| {
             vectorised(
                 #[inline(always)]
                 || {
-                    for (row, (out, x)) in out.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).enumerate() {
-                        for c in 0..channels.min(out.len()).min(x.len()) {
-                            out[c] = (x[c] - self.means[c]) * factors[c] + bias[c];
+                    for (row, out) in out.chunks_mut(width).enumerate() {
+                        let (first, n) = (i * size + row * width, out.len());
+                        let (x, means) = (&self.x[first..][..n], &self.means[..n]);
+                        let (factors, bias) = (&self.factors[..n], &self.bias[..n]);
+                        for c in 0..n {
+                            out[c] = (x[c] - means[c]) * factors[c] + bias[c];
                         }
                         if let Some(residual) = residual {
-                            add(out, &residual[i * size + row * channels..][..channels]);
+                            add(out, &residual[first..][..n]);
                         }
                         clamp(out, self.bounds);
                     }
@@ -168,58 +203,82 @@ impl Scaled<'_> {
         out
     }
 
-    /// Gradients of the inputs, the weight and the bias, from that of the outputs before the bounds; `moving` says whether
+    /// Gradients of the inputs, the weight and the bias, from that of the outputs without a residual; `moving` says whether
     /// the moments are those of the inputs and change with them.
     pub fn gradients(&self, gradient: &[f32], moving: bool) -> [Vec<f32>; 3] {
-        let channels = self.weight.len();
-        let size = rows(channels) * channels;
+        let (width, size) = (self.means.len(), self.size());
         let parts: Vec<[Vec<f32>; 2]> = self
             .x
             .par_chunks(size)
             .zip(gradient.par_chunks(size))
             .map(|(x, gradient)| {
-                let [mut weights, mut biases] = [vec![0.0; channels], vec![0.0; channels]];
+                let mut sums = [vec![0.0; width], vec![0.0; width]];
                 vectorised(
                     #[inline(always)]
                     || {
-                        for (x, gradient) in x.chunks_exact(channels).zip(gradient.chunks_exact(channels)) {
-                            let sums = weights.iter_mut().zip(biases.iter_mut());
-                            for (((x, gradient), mean), (w, b)) in x.iter().zip(gradient).zip(self.means).zip(sums) {
-                                *w += gradient * (x - mean);
-                                *b += gradient;
-                            }
+                        for (x, gradient) in x.chunks(width).zip(gradient.chunks(width)) {
+                            self.add_gradients(x, gradient, &mut sums);
                         }
                     },
                 );
-                [weights, biases]
+                sums
             })
             .collect();
-        let total = |i: usize, c: usize| parts.iter().map(|part| f64::from(part[i][c])).sum::<f64>() as f32;
-        let weights: Vec<f32> = (0..channels).map(|c| total(0, c) * self.scales[c]).collect();
-        let biases: Vec<f32> = (0..channels).map(|c| total(1, c)).collect();
-        let n = if moving { (self.x.len() / channels) as f32 } else { f32::INFINITY };
+        let total = |i: usize, c: usize| {
+            let sums = parts.iter().flat_map(|part| part[i].iter().skip(c).step_by(self.channels));
+            sums.map(|sum| f64::from(*sum)).sum::<f64>() as f32
+        };
+        let weights: Vec<f32> = (0..self.channels).map(|c| total(0, c) * self.scales[c]).collect();
+        let biases: Vec<f32> = (0..self.channels).map(|c| total(1, c)).collect();
+        let n = if moving { (self.x.len() / self.channels) as f32 } else { f32::INFINITY };
         let levels: Vec<f32> = biases.iter().map(|bias| bias / n).collect();
-        let slopes: Vec<f32> = weights.iter().zip(self.scales).map(|(weight, scale)| weight * scale / n).collect();
-        let factors: Vec<f32> = self.scales.iter().zip(self.weight).map(|(scale, weight)| scale * weight).collect();
+        let slopes: Vec<f32> = weights.iter().zip(&self.scales).map(|(weight, scale)| weight * scale / n).collect();
+        let [levels, slopes] = [levels, slopes].map(|values| values.repeat(width / self.channels));
         let mut out = vec![0.0; self.x.len()];
         let blocks = out.par_chunks_mut(size).zip(self.x.par_chunks(size)).zip(gradient.par_chunks(size));
         blocks.for_each(|((out, x), gradient)| {
             vectorised(
                 #[inline(always)]
                 || {
-                    let rows = x.chunks_exact(channels).zip(gradient.chunks_exact(channels));
-                    for (out, (x, gradient)) in out.chunks_exact_mut(channels).zip(rows) {
-                        let given = x.iter().zip(gradient).zip(self.means.iter().zip(&factors));
-                        let found = levels.iter().zip(&slopes);
-                        for ((out, ((x, gradient), (mean, factor))), (level, slope)) in
-                            out.iter_mut().zip(given).zip(found)
-                        {
-                            *out = factor * (gradient - level - (x - mean) * slope);
-                        }
+                    for ((out, x), gradient) in out.chunks_mut(width).zip(x.chunks(width)).zip(gradient.chunks(width)) {
+                        self.input_gradients(x, gradient, [&levels, &slopes], out);
                     }
                 },
             );
         });
         [out, weights, biases]
+    }
+
+    /// Adds the gradients of a row to those of the weights, times the standard deviations, and of the biases.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    fn add_gradients(&self, x: &[f32], gradient: &[f32], [weights, biases]: &mut [Vec<f32>; 2]) {
+        let n = x.len();
+        let (gradient, weights, biases) = (&gradient[..n], &mut weights[..n], &mut biases[..n]);
+        let (means, factors, bias) = (&self.means[..n], &self.factors[..n], &self.bias[..n]);
+        for c in 0..n {
+            let centred = x[c] - means[c];
+            let gradient = self.before_bounds(centred * factors[c] + bias[c], gradient[c]);
+            weights[c] += gradient * centred;
+            biases[c] += gradient;
+        }
+    }
+
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    fn input_gradients(&self, x: &[f32], gradient: &[f32], [levels, slopes]: [&[f32]; 2], out: &mut [f32]) {
+        let n = out.len();
+        let (x, gradient, levels, slopes) = (&x[..n], &gradient[..n], &levels[..n], &slopes[..n]);
+        let (means, factors, bias) = (&self.means[..n], &self.factors[..n], &self.bias[..n]);
+        for c in 0..n {
+            let centred = x[c] - means[c];
+            let gradient = self.before_bounds(centred * factors[c] + bias[c], gradient[c]);
+            out[c] = factors[c] * (gradient - levels[c] - centred * slopes[c]);
+        }
+    }
+
+    #[inline(always)]
+    fn before_bounds(&self, value: f32, gradient: f32) -> f32 {
+        if value > self.bounds[0] && value < self.bounds[1] { gradient } else { 0.0 }
     }
 }

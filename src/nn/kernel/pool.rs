@@ -23,6 +23,7 @@ fn visit(geometry: &Geometry, row: usize, mut under: impl FnMut(usize, usize)) {
 }
 
 /// The greatest value under each place of a window.
+#[allow(clippy::needless_range_loop)]
 pub fn max_pool(geometry: &Geometry, x: &[f32]) -> Vec<f32> {
     let ([rows, columns, channels], image) = (geometry.output, geometry.input.iter().product::<usize>());
     let mut out = vec![f32::NEG_INFINITY; geometry.n_outputs()];
@@ -31,12 +32,17 @@ pub fn max_pool(geometry: &Geometry, x: &[f32]) -> Vec<f32> {
         vectorised(
             #[inline(always)]
             || {
-                visit(geometry, i % rows, |column, pixel| {
-                    let out = &mut out[column * channels..][..channels];
-                    for (out, &value) in out.iter_mut().zip(&x[pixel * channels..][..channels]) {
-                        *out = if *out >= value { *out } else { value };
-                    }
-                });
+                visit(
+                    geometry,
+                    i % rows,
+                    #[inline(always)]
+                    |column, pixel| {
+                        let (out, x) = (&mut out[column * channels..][..channels], &x[pixel * channels..][..channels]);
+                        for c in 0..channels {
+                            out[c] = if out[c] >= x[c] { out[c] } else { x[c] };
+                        }
+                    },
+                );
             },
         );
     });
@@ -44,27 +50,36 @@ pub fn max_pool(geometry: &Geometry, x: &[f32]) -> Vec<f32> {
 }
 
 /// The gradient of the inputs: the first that is the greatest has it.
+#[allow(clippy::needless_range_loop)]
 pub fn max_pool_gradient(geometry: &Geometry, x: &[f32], y: &[f32], gradient: &[f32]) -> Vec<f32> {
     let ([rows, columns, channels], image) = (geometry.output, geometry.input.iter().product::<usize>());
     let size = rows * columns * channels;
     let mut out = vec![0.0; x.len()];
     out.par_chunks_mut(image.max(1)).enumerate().for_each(|(i, out)| {
-        let (x, y) = (&x[i * image..][..image], &y[i * size..][..size]);
-        let mut left = gradient[i * size..][..size].to_vec();
+        let x = &x[i * image..][..image];
+        let mut left = vec![0.0; columns * channels];
         vectorised(
             #[inline(always)]
             || {
                 for row in 0..rows {
-                    visit(geometry, row, |column, pixel| {
-                        let at = (row * columns + column) * channels;
-                        let (y, left) = (&y[at..][..channels], &mut left[at..][..channels]);
-                        let (x, out) = (&x[pixel * channels..][..channels], &mut out[pixel * channels..][..channels]);
-                        for (((x, out), y), left) in x.iter().zip(out).zip(y).zip(left) {
-                            let taken = if x == y { *left } else { 0.0 };
-                            *out += taken;
-                            *left -= taken;
-                        }
-                    });
+                    let first = i * size + row * columns * channels;
+                    let y = &y[first..][..columns * channels];
+                    left.copy_from_slice(&gradient[first..][..columns * channels]);
+                    visit(
+                        geometry,
+                        row,
+                        #[inline(always)]
+                        |column, pixel| {
+                            let (at, under) = (column * channels, pixel * channels);
+                            let (y, left) = (&y[at..][..channels], &mut left[at..][..channels]);
+                            let (x, out) = (&x[under..][..channels], &mut out[under..][..channels]);
+                            for c in 0..channels {
+                                let taken = if x[c] == y[c] { left[c] } else { 0.0 };
+                                out[c] += taken;
+                                left[c] -= taken;
+                            }
+                        },
+                    );
                 }
             },
         );

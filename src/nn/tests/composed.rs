@@ -88,6 +88,56 @@ fn batch_norms() -> Result<()> {
 }
 
 #[test]
+fn convolutions_with_batch_norm() -> Result<()> {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    for round in 0..24 {
+        let (kernel, stride) = (rng.random_range(1..4), rng.random_range(1..3));
+        let (c_in, c_out) = (rng.random_range(1..40), rng.random_range(1..90));
+        // All rows and columns under a kernel: candle's way back wants that.
+        let sides = [0, 0].map(|_| kernel + stride * rng.random_range(1..20));
+        let padding = if stride == 1 { kernel / 2 } else { 0 };
+        let config = Conv2dConfig { stride, padding, ..Default::default() };
+        let activation = [Activation::None, Activation::Relu, Activation::Relu6, Activation::Gelu][round % 4];
+        let train = round % 3 > 0;
+        let shapes: [&[usize]; 4] =
+            [&[2, sides[0], sides[1], c_in], &[c_out, c_in, kernel, kernel], &[c_out], &[c_out]];
+        compare(&shapes, 1e-4, |x| {
+            let conv = Conv2d::new(x[1].clone(), None, config)?;
+            conv.forward_norm(&x[0], &batch_norm(&x[1..], activation)?, train)
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_convolution_with_batch_norm_is_the_two_apart() -> Result<()> {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let (x, weight, bias) =
+        (random(&mut rng, &[3, 20, 21, 5]), random(&mut rng, &[9, 5, 3, 3]), random(&mut rng, &[9]));
+    let weight = Var::from_tensor(&weight)?.as_tensor().clone();
+    for (bias, activation) in [(None, Activation::None), (Some(bias), Activation::None), (None, Activation::Relu)] {
+        let conv = Conv2d::new(weight.clone(), bias, Conv2dConfig { activation, ..Default::default() })?;
+        let run = |together: bool| -> Result<_> {
+            let vars = [0.7_f32, -0.2, 0.1, 2.0].map(|value| Var::from_vec(vec![value; 9], 9, &Device::Cpu).unwrap());
+            let all = vars.each_ref().map(|var: &Var| var.as_tensor().clone());
+            let vb = named(&["weight", "bias", "running_mean", "running_var"], &all);
+            let norm = BatchNorm::load(vb, 9, 1e-5, Activation::Relu)?;
+            let forward = |train| match together {
+                true => conv.forward_norm(&x, &norm, train),
+                false => norm.forward(&conv.forward(&x)?, train),
+            };
+            let (trained, seen) = (forward(true)?, forward(false)?);
+            let gradient = trained.sqr()?.sum_all()?.backward()?.get(&weight).unwrap().clone();
+            Ok([trained, seen, gradient, all[2].clone(), all[3].clone()].map(|found| values(&found)))
+        };
+        assert!(run(true)? == run(false)?);
+    }
+    let norm = batch_norm(&[weight.clone(), tensor(&[1.0; 7], &[7]), tensor(&[1.0; 7], &[7])], Activation::None)?;
+    assert!(Conv2d::new(weight, None, Conv2dConfig::default())?.forward_norm(&x, &norm, true).is_err());
+    Ok(())
+}
+
+#[test]
 fn attentions() -> Result<()> {
     for (n, t, heads, size) in [(1, 1, 1, 1), (2, 5, 3, 8), (1, 130, 2, 64), (2, 57, 1, 80)] {
         compare(&[&[n, t, 3 * heads * size]], 1e-5, |x| attention(&x[0], heads))?;
