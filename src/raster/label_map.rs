@@ -24,6 +24,34 @@ pub struct CellLabel {
 }
 
 impl LabelMap {
+    /// Draws the points of `x`, shape (n_samples, n_axes), whose classes are known: a cell has that of the last point in
+    /// it. O(n d).
+    ///
+    /// # Panics
+    /// If the number of axes is another than the transform's, or there are more or fewer classes than rows.
+    ///
+    /// ```
+    /// use alike::raster::{LabelMap, Transform};
+    /// let x = ndarray::array![[0.1, 0.1], [0.12, 0.1], [0.6, 0.6]];
+    /// let map = LabelMap::draw(Transform::folded(8), x.view(), &[Some(1), Some(0), None]);
+    /// assert_eq!(map.assign(x.view())[0].cluster, Some(0));
+    /// assert_eq!(map.cells.iter().filter(|cell| cell.cluster.is_some()).count(), 1);
+    /// ```
+    pub fn draw<T: Copy + Sync + Into<f64>>(
+        transform: Transform,
+        x: ArrayView2<'_, T>,
+        classes: &[Option<ClusterId>],
+    ) -> Self {
+        assert_eq!(x.nrows(), classes.len(), "rows have a class each");
+        let mut cells = vec![CellLabel::default(); transform.n_cells()];
+        for (cell, class) in transform.cells(x).into_iter().zip(classes) {
+            if let (Some(cell), Some(class)) = (cell, class) {
+                cells[cell as usize] = CellLabel { cluster: Some(*class), confidence: 1.0 };
+            }
+        }
+        Self { transform, cells }
+    }
+
     /// What the cell of each row of `x` says, shape (n_samples, n_axes). Points outside of the raster are noise. O(n d).
     ///
     /// # Panics

@@ -4,12 +4,14 @@
 //! is a [`LabelMap`]: a point gets the label of the cell it falls into, so that any number of points costs little more
 //! than drawing them.
 
+mod classify;
 pub mod filter;
 mod grid;
 mod label_map;
 mod segment;
 mod transform;
 
+pub use classify::{ClassifyParams, Loop, SparseMap, SparseParams, classify};
 pub use grid::Grid;
 pub use label_map::{CellLabel, LabelMap};
 pub use segment::{Connectivity, Flood, components, distance, grow, watershed};
@@ -50,6 +52,9 @@ pub enum RasterError {
         /// Allowed.
         most: usize,
     },
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] crate::device::DeviceError),
     /// The user asked to stop.
     #[error(transparent)]
     Interrupted(#[from] crate::progress::Interrupted),

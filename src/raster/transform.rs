@@ -82,16 +82,25 @@ impl Transform {
     /// # Ok::<(), alike::raster::RasterError>(())
     /// ```
     pub fn fit<T: Copy + Sync + Into<f64>>(x: ArrayView2<'_, T>, params: &GridParams) -> Result<Self, RasterError> {
+        let (side, found) = (params.side, x.ncols());
+        let most = (1..=MAX_AXES).rev().find(|&axes| side.saturating_pow(axes as u32) <= MAX_CELLS).unwrap_or(1);
+        if found > most {
+            return Err(RasterError::TooManyDimensions { found, side, most });
+        }
+        Self::fit_any(x, params)
+    }
+
+    /// [`fit`](Self::fit), for so many axes that all cells can't be held or numbered.
+    pub(super) fn fit_any<T: Copy + Sync + Into<f64>>(
+        x: ArrayView2<'_, T>,
+        params: &GridParams,
+    ) -> Result<Self, RasterError> {
         let &GridParams { side, aspect, margin } = params;
         require((8..=1 << 14).contains(&side), "side", side, "from 8 to 16384")?;
         require(margin >= 1 && 2 * margin < side, "margin", margin, "at least 1, and less than half of the side")?;
         let (n, n_axes) = x.dim();
         if n == 0 || n_axes == 0 {
             return Err(RasterError::Empty);
-        }
-        let most = (1..=MAX_AXES).rev().find(|&axes| side.pow(axes as u32) <= MAX_CELLS).unwrap_or(1);
-        if n_axes > most {
-            return Err(RasterError::TooManyDimensions { found: n_axes, side, most });
         }
         let blocks: Vec<_> = x.axis_chunks_iter(Axis(0), BLOCK).collect();
         let not_finite = |block: &ArrayView2<'_, T>| {
@@ -135,15 +144,19 @@ impl Transform {
     pub fn cell<T: Copy + Into<f64>>(&self, point: ArrayView1<'_, T>) -> Option<usize> {
         let mut cell = 0;
         for (axis, value) in point.iter().enumerate() {
-            let value: f64 = (*value).into();
-            let value = if self.folded { value.fract() } else { value };
-            let along = ((value - self.origin[axis]) * self.scale[axis]).floor();
+            let along = self.along(axis, (*value).into());
             if !(along >= 0.0 && along < self.shape[axis] as f64) {
                 return None;
             }
             cell = cell * self.shape[axis] + along as usize;
         }
         Some(cell)
+    }
+
+    /// How many cells along an axis a value lies, outside of the raster too.
+    pub(super) fn along(&self, axis: usize, value: f64) -> f64 {
+        let value = if self.folded { value.fract() } else { value };
+        ((value - self.origin[axis]) * self.scale[axis]).floor()
     }
 
     /// The cell of each row of `x`, shape (n_samples, n_axes). O(n d).
