@@ -39,3 +39,31 @@ impl Grid {
         Self { transform, counts, cells }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::raster::GridParams;
+
+    /// An occupied cell says how often: the published raster knows only that it is.
+    #[test]
+    fn a_million_equal_points_are_counted() {
+        let x = Array2::from_elem((1_000_000, 2), 2.5_f32);
+        let grid = Grid::draw(Transform::fit(x.view(), &GridParams::default()).unwrap(), x.view());
+        assert_eq!((grid.counts.sum(), grid.counts[[128, 128]]), (1_000_000, 1_000_000));
+        assert!(grid.cells.iter().all(|cell| *cell == Some(128 * 256 + 128)));
+    }
+
+    #[test]
+    fn the_last_axis_runs_fastest_and_what_lies_outside_is_not_counted() {
+        let transform = Transform { origin: vec![0.0; 3], scale: vec![1.0; 3], shape: vec![2, 3, 4], folded: false };
+        let x = ndarray::array![[1.5, 0.5, 2.5], [1.0, 0.0, 2.0], [0.0, 3.0, 0.0], [0.0, -0.1, 0.0]];
+        let before = x.clone();
+        let grid = Grid::draw(transform, x.view());
+        assert_eq!(grid.cells, [Some(14), Some(14), None, None]);
+        assert_eq!((grid.counts[[1, 0, 2]], grid.counts.sum()), (2, 2));
+        assert_eq!(x, before);
+    }
+}

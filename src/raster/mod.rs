@@ -6,12 +6,15 @@
 
 mod classify;
 pub mod filter;
+mod fractal;
 mod grid;
 mod label_map;
+pub mod picture;
 mod segment;
 mod transform;
 
 pub use classify::{ClassifyParams, Loop, SparseMap, SparseParams, classify};
+pub use fractal::{FractalLoop, FractalParams, Harmonic, HarmonicParams, fractal, harmonic};
 pub use grid::Grid;
 pub use label_map::{CellLabel, LabelMap};
 pub use segment::{Connectivity, Flood, components, distance, grow, watershed};

@@ -14,6 +14,8 @@ const MAX_AXES: usize = 4;
 const SAMPLE: usize = 1 << 15;
 /// Share of the rows beyond either quantile.
 const TAIL: f64 = 0.005;
+/// Rows from which one at either end may be far out.
+const MANY: usize = 20;
 /// How far beyond the quantiles, in their distances, points are drawn still.
 const REACH: f64 = 1.0;
 /// Rows of a task.
@@ -47,6 +49,14 @@ impl Default for GridParams {
     }
 }
 
+impl GridParams {
+    fn check(&self) -> Result<(), RasterError> {
+        let &Self { side, margin, .. } = self;
+        require((8..=1 << 14).contains(&side), "side", side, "from 8 to 16384")?;
+        require(margin >= 1 && 2 * margin < side, "margin", margin, "at least 1, and less than half of the side")
+    }
+}
+
 /// From coordinates to cells and back.
 ///
 /// Cells are numbered with the last axis fastest. The cell of a value v along an axis is floor((v - origin) scale).
@@ -65,9 +75,10 @@ pub struct Transform {
 impl Transform {
     /// A transform that shows the points of `x`, shape (n_samples, n_axes), f32 or f64.
     ///
-    /// The bulk of the points decides: one axis reaches from the .5 % to the 99.5 % quantile, and on to the last point
-    /// within once that distance on either side. Points farther out have no cell. An axis without extent is drawn in the
-    /// middle. O(n d).
+    /// The bulk of the points decides: one axis reaches from the .5 % to the 99.5 % quantile, of 20 points or more at least
+    /// from the second to the last but one, and on to the last point within once that distance on either side. Points
+    /// farther out have no cell. Where most values are one and the same, all points count; an axis without any extent is
+    /// drawn in the middle. O(n d).
     ///
     /// # Errors
     /// A parameter out of its range, no points, values that are not finite, more than 4 axes or 2^26 cells.
@@ -82,6 +93,7 @@ impl Transform {
     /// # Ok::<(), alike::raster::RasterError>(())
     /// ```
     pub fn fit<T: Copy + Sync + Into<f64>>(x: ArrayView2<'_, T>, params: &GridParams) -> Result<Self, RasterError> {
+        params.check()?;
         let (side, found) = (params.side, x.ncols());
         let most = (1..=MAX_AXES).rev().find(|&axes| side.saturating_pow(axes as u32) <= MAX_CELLS).unwrap_or(1);
         if found > most {
@@ -95,9 +107,8 @@ impl Transform {
         x: ArrayView2<'_, T>,
         params: &GridParams,
     ) -> Result<Self, RasterError> {
+        params.check()?;
         let &GridParams { side, aspect, margin } = params;
-        require((8..=1 << 14).contains(&side), "side", side, "from 8 to 16384")?;
-        require(margin >= 1 && 2 * margin < side, "margin", margin, "at least 1, and less than half of the side")?;
         let (n, n_axes) = x.dim();
         if n == 0 || n_axes == 0 {
             return Err(RasterError::Empty);
@@ -117,7 +128,7 @@ impl Transform {
             let extent = if aspect == Aspect::Keep { longest } else { high - low };
             // What is too short to be told apart is drawn as one point.
             let scale = used / extent;
-            if scale.is_finite() { scale } else { 1.0 }
+            if scale.is_finite() && scale > 0.0 { scale } else { 1.0 }
         };
         let scale: Vec<f64> = ranges.iter().map(|&range| scale(range)).collect();
         let middle = side as f64 / 2.0;
@@ -190,10 +201,156 @@ fn range<T: Copy + Sync + Into<f64>>(x: ArrayView2<'_, T>, axis: usize) -> [f64;
     let column = x.index_axis(Axis(1), axis);
     let mut some: Vec<f64> = column.iter().step_by(x.nrows().div_ceil(SAMPLE)).map(|&value| value.into()).collect();
     let last = some.len() - 1;
-    let mut quantile =
-        |share: f64| *some.select_nth_unstable_by((share * last as f64).round() as usize, f64::total_cmp).1;
-    let (low, high) = (quantile(TAIL), quantile(1.0 - TAIL));
-    let reach = REACH * (high - low);
+    let end = ((TAIL * last as f64).round() as usize).max(usize::from(last + 1 >= MANY));
+    let mut ranked = |rank: usize| *some.select_nth_unstable_by(rank, f64::total_cmp).1;
+    let (low, high) = (ranked(end), ranked(last - end));
+    let reach = if low < high { REACH * (high - low) } else { f64::INFINITY };
     let within = column.iter().map(|&value| value.into()).filter(|value| (low - reach..=high + reach).contains(value));
     within.fold([low, high], |[least, most], value: f64| [least.min(value), most.max(value)])
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn fit(x: &Array2<f64>) -> Transform {
+        Transform::fit(x.view(), &GridParams { side: 64, margin: 4, ..Default::default() }).unwrap()
+    }
+
+    fn square(n: usize) -> Array2<f64> {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        Array2::from_shape_simple_fn((n, 2), || rng.random_range(-3.0..5.0))
+    }
+
+    /// The place along both axes of each row.
+    fn places(transform: &Transform, x: &Array2<f64>) -> Vec<Option<[usize; 2]>> {
+        x.outer_iter().map(|row| transform.cell(row).map(|cell| [cell / 64, cell % 64])).collect()
+    }
+
+    /// Whether each is at its place: what lies on the border of two cells may be in either.
+    fn near(places: &[Option<[usize; 2]>], expected: &[[usize; 2]]) -> bool {
+        let near = |(place, expected): (&Option<[usize; 2]>, &[usize; 2])| {
+            place.is_some_and(|place| (0..2).all(|axis| [0, 1].contains(&(expected[axis] - place[axis]))))
+        };
+        places.len() == expected.len() && places.iter().zip(expected).all(near)
+    }
+
+    /// The published program ends with an index out of range here, and leaves points at a maximum without a label.
+    #[test]
+    fn a_point_may_be_the_maximum_of_both_axes() {
+        let mut x = square(500);
+        x.row_mut(77).fill(5.0);
+        x.row_mut(78).fill(-3.0);
+        let places = places(&fit(&x), &x);
+        let used = |place: &Option<[usize; 2]>| place.is_some_and(|place| place.iter().all(|at| (3..=60).contains(at)));
+        assert!(places.iter().all(used), "{places:?}");
+        assert!(near(&places[77..79], &[[60, 60], [4, 4]]), "{places:?}");
+    }
+
+    /// The published program divides by zero here.
+    #[test]
+    fn a_constant_column_is_drawn_in_the_middle() {
+        for value in [0.0, 7.5, -1e9] {
+            let mut x = square(100);
+            x.column_mut(1).fill(value);
+            assert!(
+                places(&fit(&x), &x).iter().all(|place| place.is_some_and(|[_, y]| [31, 32].contains(&y))),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_far_outlier_squashes_nothing_and_has_no_cell() {
+        for n in [20, 60, 100, 101, 102, 1000, 100_000] {
+            for far in [1e3, -1e12] {
+                let mut x = square(n);
+                let alone = fit(&x);
+                x.row_mut(5).fill(far);
+                let transform = fit(&x);
+                assert!((transform.scale[0] / alone.scale[0]).ln().abs() < 0.3, "{n}: {transform:?} {alone:?}");
+                let places = places(&transform, &x);
+                assert_eq!(places.iter().filter(|place| place.is_none()).count(), 1, "{n} {far}");
+                assert_eq!(places[5], None);
+            }
+        }
+    }
+
+    /// What is rare beside a value that most rows share is no outlier.
+    #[test]
+    fn most_rows_may_be_equal() {
+        let mut x = Array2::zeros((3000, 2));
+        x.row_mut(9).fill(1.0);
+        let places = places(&fit(&x), &x);
+        assert!(near(&places[8..10], &[[4, 4], [60, 60]]), "{places:?}");
+    }
+
+    #[test]
+    fn aspect() {
+        let x = array![[0.0, 0.0], [8.0, 2.0]];
+        let kept = fit(&x);
+        assert_eq!(kept.scale, [7.0, 7.0]);
+        assert!(near(&places(&kept, &x), &[[4, 25], [60, 39]]));
+        let params = GridParams { side: 64, margin: 4, aspect: Aspect::Stretch };
+        let stretched = Transform::fit(x.view(), &params).unwrap();
+        assert_eq!(stretched.scale, [7.0, 28.0]);
+        assert!(near(&places(&stretched, &x), &[[4, 4], [60, 60]]));
+    }
+
+    #[test]
+    fn one_point_two_points_equal_points() {
+        let one = array![[3.0, -4.0]];
+        assert!(near(&places(&fit(&one), &one), &[[32, 32]]));
+        let two = array![[0.0, 0.0], [1.0, 1.0]];
+        assert!(near(&places(&fit(&two), &two), &[[4, 4], [60, 60]]));
+        let equal = Array2::from_elem((30, 2), 1e-3);
+        assert!(near(&places(&fit(&equal), &equal), &[[32, 32]; 30]));
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_named() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut x = square(40_000);
+            x[[33_333, 1]] = value;
+            let refused = Transform::fit(x.view(), &GridParams::default());
+            assert!(matches!(refused, Err(RasterError::NotFinite { row: 33_333 })), "{refused:?}");
+            // A new point only has no cell.
+            assert_eq!(fit(&square(9)).cell(array![0.0, value].view()), None);
+        }
+        let vast = array![[-1e308, 0.0], [1e308, 1.0]];
+        let _ = places(&fit(&vast), &vast);
+    }
+
+    #[test]
+    fn cells_and_centers_are_inverse() {
+        let transform = fit(&square(50));
+        for cell in [0, 1, 63, 64, 2000, 4095] {
+            assert_eq!(transform.cell(ndarray::ArrayView1::from(&transform.center(cell))), Some(cell));
+        }
+        let folded = Transform::folded(8);
+        assert_eq!(
+            [-3.999, -0.1, 0.0, 0.3, 7.99].map(|x| folded.cell(array![x, 0.0].view()).unwrap() / 8),
+            [0, 3, 4, 5, 7]
+        );
+    }
+
+    #[test]
+    fn refuses_parameters_out_of_range() {
+        let x = square(10);
+        for (side, margin) in [(7, 1), (1 << 15, 1), (64, 0), (64, 32)] {
+            let params = GridParams { side, margin, ..Default::default() };
+            assert!(matches!(Transform::fit(x.view(), &params), Err(RasterError::Parameter { .. })), "{params:?}");
+        }
+        let none = Transform::fit(Array2::<f64>::zeros((0, 2)).view(), &GridParams::default());
+        assert!(matches!(none, Err(RasterError::Empty)));
+        for (side, n_axes, most) in [(256, 4, 3), (32, 5, 4), (1 << 14, 2, 1)] {
+            let params = GridParams { side, ..Default::default() };
+            let refused = Transform::fit(Array2::<f64>::zeros((3, n_axes)).view(), &params);
+            assert!(matches!(refused, Err(RasterError::TooManyDimensions { most: m, .. }) if m == most), "{refused:?}");
+        }
+    }
 }

@@ -162,6 +162,25 @@ fn ties_go_to_the_lowest_class_and_empty_windows_to_none() {
     }
 }
 
+/// The weights of both points, the second loop counting a tenth.
+#[test]
+fn densities_add_up_over_loops() {
+    let transform = Transform { origin: vec![0.0; 2], scale: vec![1.0; 2], shape: vec![9, 30], folded: false };
+    let x = ndarray::array![[4.5, 2.5], [4.5, 6.5]];
+    let drawn = LabelMap::draw(transform, x.view(), &[Some(0), Some(1)]);
+    let params = ClassifyParams { window: 3, n_loops: 2, ..ClassifyParams::default() };
+    let mut densities = Vec::new();
+    let mut see =
+        |after: Loop<'_>| densities.push([after.density[[4, 4]], after.density[[4, 1]], after.density[[8, 0]]]);
+    classify(drawn, &params, &mut see, &Silent).unwrap();
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+    let [both, one, none] = densities[0];
+    assert!(near(both, 2.0 / 5.0_f64.sqrt()) && near(one, 0.5_f64.sqrt()) && near(none, 0.0), "{densities:?}");
+    // All cells of the window are labelled now.
+    let window = (-3..=3).flat_map(|x: i32| (-3..=3).map(move |y: i32| 1.0 / f64::from(1 + x * x + y * y).sqrt()));
+    assert!(near(densities[1][0], both + 0.1 * window.sum::<f64>()), "{densities:?}");
+}
+
 #[test]
 fn four_dimensions() {
     let shape = vec![12; 4];
@@ -206,4 +225,15 @@ fn refuses_and_stops() {
     let watch = Watch::stopping_after(1);
     let stopped = run(drawn(&[Some(0), Some(1)]), &usual, &watch);
     assert!(matches!(stopped, Err(RasterError::Interrupted(Interrupted))) && watch.steps() == 1);
+}
+
+/// The published labels are signed bytes, which end at 127.
+#[test]
+fn three_hundred_classes() {
+    let transform = Transform { origin: vec![0.0; 2], scale: vec![1.0; 2], shape: vec![60, 60], folded: false };
+    let x = Array2::from_shape_fn((300, 2), |(i, axis)| (if axis == 0 { i / 20 * 4 } else { i % 20 * 3 }) as f64 + 0.5);
+    let known: Vec<Option<usize>> = (0..300).map(Some).collect();
+    let params = ClassifyParams { window: 2, n_loops: 2, ..ClassifyParams::default() };
+    let map = classify(LabelMap::draw(transform, x.view(), &known), &params, &mut |_| (), &Silent).unwrap();
+    assert!(map.assign(x.view()).iter().zip(&known).all(|(found, known)| found.cluster == *known));
 }
