@@ -71,6 +71,8 @@ pub enum Command {
     Models(ModelsArgs),
     /// Make synthetic data
     Synth(SynthArgs),
+    /// Draw points, and label them as pictures are: classify, fractal
+    Raster(super::raster::RasterArgs),
 }
 
 /// Images to read.

@@ -11,6 +11,7 @@ mod gallery;
 mod inputs;
 mod models;
 mod printer;
+mod raster;
 mod results;
 mod score;
 mod settings;
@@ -70,5 +71,6 @@ fn run(command: &Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Undo(args) => undo::run(args, printer),
         Command::Models(args) => models::run(args, printer),
         Command::Synth(args) => synth::run(args, printer),
+        Command::Raster(args) => raster::run(args, printer),
     }
 }
