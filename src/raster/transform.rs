@@ -257,10 +257,12 @@ mod tests {
         for value in [0.0, 7.5, -1e9] {
             let mut x = square(100);
             x.column_mut(1).fill(value);
-            assert!(
-                places(&fit(&x), &x).iter().all(|place| place.is_some_and(|[_, y]| [31, 32].contains(&y))),
-                "{value}"
-            );
+            for aspect in [Aspect::Keep, Aspect::Stretch] {
+                let params = GridParams { side: 64, margin: 4, aspect };
+                let places = places(&Transform::fit(x.view(), &params).unwrap(), &x);
+                let middle = |place: &Option<[usize; 2]>| place.is_some_and(|[_, y]| [31, 32].contains(&y));
+                assert!(places.iter().all(middle), "{value} {aspect:?}: {places:?}");
+            }
         }
     }
 

@@ -173,6 +173,8 @@ mod tests {
         assert_eq!(near.cluster, Some(1));
         let [side, corner] = [0.5_f64.sqrt(), 0.5_f64.sqrt()];
         assert!((f64::from(near.confidence) - (side + corner) / (2.0 * side + corner)).abs() < 1e-6);
+        // The window of one cell holds two, so that of two cells is not asked.
+        assert_eq!(label([2.5, 1.5, 0.5, 0.5, 0.5]), CellLabel { cluster: Some(1), confidence: 1.0 });
         // Beyond every window.
         assert_eq!(label([40.0; 5]), CellLabel { cluster: Some(2), confidence: 1.0 });
         assert_eq!(label([-1e30; 5]).cluster, Some(3));

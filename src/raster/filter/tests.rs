@@ -100,7 +100,7 @@ fn changes_scattered_are_sums_anew() {
     for (x, window, boundary) in cases() {
         for weighting in [Weighting::Equal, Weighting::InverseDistance] {
             let side = *x.shape().last().unwrap();
-            let planes = [0, 1].map(|_| x.mapv(|_| f64::from(u8::from(rng.random_bool(0.3)))));
+            let planes = [0, 1].map(|_| x.mapv(|_| f64::from(rng.random_range(-4..2_i8).max(-1))));
             let changes: Vec<Change> = (0..x.len())
                 .flat_map(|cell| [0, 1].map(|plane| (cell, plane)))
                 .map(|(cell, plane)| Change { cell, plane, amount: planes[plane].as_slice().unwrap()[cell] })
