@@ -129,11 +129,11 @@ pub struct FitArgs {
     /// The clusterer
     #[arg(long, value_enum, default_value_t)]
     pub algorithm: AlgorithmChoice,
-    /// How many clusters: a number, or auto (what `alike choose` suggests)
+    /// How many clusters: a number, or auto (what `alike choose` suggests; filter: as many as stand out)
     #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = parse_clusters)]
     pub clusters: crate::pipeline::NClusters,
     /// Fewer features first: pca:N, svd:N, whiten:N (PCA to equal variance), kernel-pca:N, random:N, diffusion:N, none, or
-    /// auto (pca:50 where there are more)
+    /// auto (pca:50 where there are more; filter: pca:2)
     #[arg(long, value_name = "REDUCER", default_value = "auto", value_parser = parse_reduction)]
     pub reduce: crate::pipeline::Reduction,
     /// Seed of everything random
@@ -166,6 +166,9 @@ pub struct FitArgs {
     /// dbscan: images within that distance in the midst of a cluster, itself counted [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub min_points: Option<u32>,
+    /// filter: share of the images, those that lie most alone, that belong to no cluster [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub alone: Option<f64>,
     /// bisecting: which cluster is split next [default: inertia]
     #[arg(long, value_enum)]
     pub split: Option<SplitChoice>,
@@ -201,6 +204,8 @@ pub enum AlgorithmChoice {
     Mixture,
     /// DBSCAN: clusters of any shape among noise; finds their number.
     Dbscan,
+    /// Peaks of the density, drawn in two dimensions and smoothed; finds the number of clusters unless it is given.
+    Filter,
 }
 
 /// The true classes.

@@ -1,6 +1,6 @@
 //! `alike choose`: how many clusters, by every criterion, with a picture.
 
-use super::args::{AlgorithmChoice, ChooseArgs};
+use super::args::{AlgorithmChoice, ChooseArgs, name};
 use super::exit::UsageError;
 use super::printer::Printer;
 use super::{Exit, inputs, results, settings};
@@ -59,9 +59,10 @@ fn check(args: &ChooseArgs) -> anyhow::Result<()> {
     if let Some(asked) = asked {
         return Err(UsageError(format!("{asked}: that is what choose is asked; give --from and --to")).into());
     }
-    if args.fit.algorithm == AlgorithmChoice::Dbscan {
-        let refused = "--algorithm dbscan finds the number itself: there is nothing to choose";
-        return Err(UsageError(refused.into()).into());
+    if matches!(args.fit.algorithm, AlgorithmChoice::Dbscan | AlgorithmChoice::Filter) {
+        let algorithm = name(&args.fit.algorithm);
+        let refused = format!("--algorithm {algorithm} finds the number itself: there is nothing to choose");
+        return Err(UsageError(refused).into());
     }
     if let Some(file) = settings::start_file(&args.fit) {
         return Err(

@@ -3,8 +3,8 @@
 use super::args::{AlgorithmChoice, ExtractorArgs, FitArgs, InputArgs, SplitChoice, TruthArgs, name};
 use super::exit::UsageError;
 use crate::cluster::{
-    Algorithm, BisectingParams, DbscanParams, HierarchicalParams, Init, KMeansParams, MiniBatchParams, MixtureParams,
-    Split,
+    Algorithm, BisectingParams, DbscanParams, FilterParams, HierarchicalParams, Init, KMeansParams, MiniBatchParams,
+    MixtureParams, Split,
 };
 use crate::decode::Limits;
 use crate::device::{Device, DeviceChoice};
@@ -57,13 +57,14 @@ pub fn fit_params(args: &FitArgs, device: DeviceChoice) -> anyhow::Result<FitPar
 
 /// Refuses options of other algorithms, and levels that don't fall.
 fn check_options(args: &FitArgs) -> Result<(), UsageError> {
-    use AlgorithmChoice::{Auto, Bisecting, Dbscan, Hierarchical, Kmeans, Minibatch, Spherical};
-    let options: [(&str, bool, &[AlgorithmChoice]); 6] = [
+    use AlgorithmChoice::{Auto, Bisecting, Dbscan, Filter, Hierarchical, Kmeans, Minibatch, Spherical};
+    let options: [(&str, bool, &[AlgorithmChoice]); 7] = [
         ("init", args.init != "auto", &[Kmeans, Spherical, Minibatch, Auto]),
         ("batch", args.batch.is_some(), &[Minibatch]),
         ("levels", !args.levels.is_empty(), &[Hierarchical]),
         ("eps", args.eps.is_some(), &[Dbscan]),
         ("min-points", args.min_points.is_some(), &[Dbscan]),
+        ("alone", args.alone.is_some(), &[Filter]),
         ("split", args.split.is_some(), &[Bisecting]),
     ];
     for (option, given, algorithms) in options {
@@ -119,6 +120,9 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
             let params = args.eps.map_or(params.clone(), |eps| params.eps(eps));
             Algorithm::Dbscan(args.min_points.map_or(params.clone(), |n| params.min_points(n as usize)))
         }
+        AlgorithmChoice::Filter => {
+            Algorithm::Filter(args.alone.map_or(FilterParams::new(), |share| FilterParams::new().noise(share)))
+        }
     }
 }
 
@@ -130,6 +134,7 @@ pub fn algorithm_name(algorithm: AlgorithmChoice) -> &'static str {
         AlgorithmChoice::Minibatch => "mini-batch k-means",
         AlgorithmChoice::Mixture => "mixture of Gaussians",
         AlgorithmChoice::Dbscan => "DBSCAN",
+        AlgorithmChoice::Filter => "filtered drawing",
         AlgorithmChoice::Hierarchical => "hierarchical k-means",
         AlgorithmChoice::Bisecting => "bisecting k-means",
     }
@@ -201,6 +206,7 @@ pub fn typed(
             ("levels", format!("{:?}", fit.levels)),
             ("eps", or_auto(fit.eps)),
             ("min-points", or_auto(fit.min_points)),
+            ("alone", or_auto(fit.alone)),
             ("split", or_auto(fit.split.as_ref().map(name))),
             ("device", name(&extractor.device)),
             (

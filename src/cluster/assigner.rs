@@ -3,8 +3,9 @@
 use super::images::Images;
 use super::rows::Rows;
 use super::search::Search;
-use super::{Density, Mixture, Tree, sparse};
+use super::{Density, Mixture, Tree, raster, sparse};
 use crate::collection::{ClusterId, Features};
+use crate::raster::LabelMap;
 use ndarray::{Array2, ArrayView2};
 
 /// What a fit leaves behind to assign rows by, the rows of the fit to their own clusters.
@@ -18,6 +19,8 @@ pub enum Assigner {
     Mixture(Mixture),
     /// The nearest core point's, if that is near enough.
     Density(Density),
+    /// That of the row's cell.
+    Raster(LabelMap),
 }
 
 impl Assigner {
@@ -33,6 +36,7 @@ impl Assigner {
             Self::Tree(tree) => tree.assign(x.to_dense().view()),
             Self::Mixture(mixture) => mixture.assign(x.to_dense().view()),
             Self::Density(density) => density.assign(x.to_dense().view()),
+            Self::Raster(map) => raster::assign(map, x.to_dense().view()),
         }
     }
 
@@ -43,6 +47,7 @@ impl Assigner {
             Self::Tree(tree) => tree.clusters().nrows(),
             Self::Mixture(mixture) => mixture.means.nrows(),
             Self::Density(density) => density.n_clusters(),
+            Self::Raster(map) => map.n_clusters(),
         }
     }
 
@@ -53,6 +58,7 @@ impl Assigner {
             Self::Tree(tree) => tree.clusters().ncols(),
             Self::Mixture(mixture) => mixture.means.ncols(),
             Self::Density(density) => density.core.ncols(),
+            Self::Raster(map) => map.transform.n_axes(),
         }
     }
 
@@ -60,7 +66,7 @@ impl Assigner {
     pub fn centroids(&self) -> Option<&Centroids> {
         match self {
             Self::Centroids(centroids) => Some(centroids),
-            Self::Tree(_) | Self::Mixture(_) | Self::Density(_) => None,
+            Self::Tree(_) | Self::Mixture(_) | Self::Density(_) | Self::Raster(_) => None,
         }
     }
 
@@ -70,7 +76,7 @@ impl Assigner {
             Self::Centroids(centroids) => Some(centroids.centroids.view()),
             Self::Tree(tree) => Some(tree.clusters()),
             Self::Mixture(mixture) => Some(mixture.means.view()),
-            Self::Density(_) => None,
+            Self::Density(_) | Self::Raster(_) => None,
         }
     }
 }
@@ -102,11 +108,12 @@ pub struct Assignment {
     /// The cluster; `None` for a row that fits none (a blank row, by cosine).
     pub cluster: Option<ClusterId>,
     /// Distance to its centroid: euclidean, or 1 - cosine; of a tree, to the nearest centroid of its finest level; of a
-    /// mixture, Mahalanobis distance to its mean; of densities, to the nearest core point. At least 0.
+    /// mixture, Mahalanobis distance to its mean; of densities, to the nearest core point; of a raster, to the nearest cell
+    /// of a cluster. At least 0.
     pub distance: f64,
     /// (b - a) / b, with a the distance to the own and b to the next nearest centroid: 0 on the border, 1 on the
-    /// centroid (the simplified silhouette; Hruschka et al. 2004). `None` if there is no other centroid. A mixture and
-    /// densities say themselves what it is.
+    /// centroid (the simplified silhouette; Hruschka et al. 2004). `None` if there is no other centroid. A mixture,
+    /// densities and a raster say themselves what it is.
     pub confidence: Option<f64>,
 }
 

@@ -209,3 +209,54 @@ fn another_number_of_clusters_changes_nothing_else() {
         assert_eq!(counts, BTreeMap::from([(3, 3), (5, 5)]), "{three:?}");
     }
 }
+
+/// Those that draw rows of two features.
+fn drawing(n_clusters: usize) -> Vec<Algorithm> {
+    vec![Algorithm::Filter(FilterParams::new()), Algorithm::Filter(FilterParams::new().n_clusters(n_clusters))]
+}
+
+#[test]
+fn what_is_drawn_keeps_to_the_contract() {
+    let (heaps, heap) = heaps();
+    let plane = ndarray::array![[1.0f32, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0], [0.1, 0.1]];
+    let trials = [heaps.dot(&plane), random(500, 2, 3), random(300, 2, 4).mapv(|v| (v * 4.0).round()), tied_plane()];
+    for (trial, algorithm) in trials.iter().enumerate().flat_map(|(i, _)| drawing(4).into_iter().map(move |a| (i, a))) {
+        let x = &trials[trial];
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| fit(&algorithm, x))
+        };
+        let found = on(1);
+        assert_eq!(on(3), found, "{algorithm:?} on 3 threads");
+        assert!(trial != 0 || same(&found.labels, &heap), "{algorithm:?}");
+        assert!(found.sizes().is_sorted_by(|a, b| a >= b) && !found.sizes().contains(&0));
+        let assigned = found.assigner.assign(x.view());
+        for (row, (assignment, label)) in assigned.iter().zip(&found.labels).enumerate() {
+            assert_eq!(assignment.cluster, *label, "{algorithm:?}: row {row}");
+            assert!(assignment.distance >= 0.0 && assignment.confidence.is_none_or(|c| (0.0..=1.0).contains(&c)));
+            assert_eq!(&found.assigner.assign(x.slice_axis(Axis(0), (row..row + 1).into()))[0], assignment);
+        }
+        let order: Vec<usize> = (0..x.nrows()).rev().collect();
+        let reversed = fit(&algorithm, &x.select(Axis(0), &order));
+        assert!(reversed.labels.iter().rev().eq(&found.labels) || trial > 0, "{algorithm:?}");
+    }
+}
+
+/// Equal rows, and one beside them.
+fn tied_plane() -> Array2<f32> {
+    let mut x = Array2::from_elem((40, 2), 0.3);
+    x[[7, 1]] = 0.4;
+    x
+}
+
+#[test]
+fn what_can_not_be_drawn_is_an_error() {
+    for algorithm in drawing(11) {
+        let of = |x: &Array2<f32>| algorithm.fit(x.view(), &Silent).unwrap_err();
+        assert!(matches!(of(&Array2::zeros((0, 2))), ClusterError::TooFewSamples { n_samples: 0, .. }));
+        assert!(matches!(of(&Array2::zeros((20, 0))), ClusterError::NoFeatures));
+        assert!(matches!(of(&Array2::from_elem((20, 2), f32::NAN)), ClusterError::NotFinite { row: 0 }));
+        let stopped = algorithm.fit(random(50, 2, 10).view(), &Watch::stopping_after(0)).unwrap_err();
+        assert!(matches!(stopped, ClusterError::Interrupted(_)));
+    }
+}

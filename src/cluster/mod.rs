@@ -12,6 +12,7 @@ mod contract;
 mod dbscan;
 mod density;
 mod device;
+mod filter;
 mod gaussians;
 mod guard;
 mod hierarchical;
@@ -24,6 +25,7 @@ mod minibatch;
 mod mixture;
 #[cfg(test)]
 mod oracle;
+mod raster;
 mod rows;
 mod search;
 mod seeding;
@@ -38,6 +40,7 @@ pub use assigner::{Assigner, Assignment, Centroids, Metric};
 pub use bisecting::{BisectingParams, BisectingValidParams, Split};
 pub use dbscan::{DbscanParams, DbscanValidParams};
 pub use density::Density;
+pub use filter::{FilterParams, FilterValidParams};
 pub use gaussians::Mixture;
 pub use hierarchical::{HierarchicalParams, HierarchicalValidParams};
 pub use kmeans::{KMeansParams, KMeansValidParams};
@@ -50,6 +53,7 @@ pub use tree::Tree;
 use crate::collection::{Blocks, BlocksError, ClusterId, Features};
 use crate::device::DeviceError;
 use crate::progress::{Interrupted, Reporter};
+use crate::raster::RasterError;
 use linfa::ParamGuard;
 
 /// A clusterer with its parameters.
@@ -67,6 +71,8 @@ pub enum Algorithm {
     Mixture(MixtureParams),
     /// DBSCAN.
     Dbscan(DbscanParams),
+    /// Peaks of the density on a raster.
+    Filter(FilterParams),
 }
 
 /// What a fit found.
@@ -194,6 +200,9 @@ pub enum ClusterError {
     /// Rows that are not in memory can't be read.
     #[error("{0}")]
     Unreadable(String),
+    /// They can't be drawn.
+    #[error(transparent)]
+    Raster(RasterError),
     /// The device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -203,6 +212,16 @@ pub enum ClusterError {
     /// From linfa's own traits.
     #[error(transparent)]
     Linfa(#[from] linfa::Error),
+}
+
+impl From<RasterError> for ClusterError {
+    fn from(error: RasterError) -> Self {
+        match error {
+            RasterError::NotFinite { row } => Self::NotFinite { row },
+            RasterError::Interrupted(interrupted) => Self::Interrupted(interrupted),
+            other => Self::Raster(other),
+        }
+    }
 }
 
 impl From<BlocksError> for ClusterError {
@@ -228,6 +247,7 @@ impl Algorithm {
             (Self::Hierarchical(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Mixture(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Dbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Filter(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (_, Features::Sparse(_)) => Err(ClusterError::Sparse),
         }
     }
@@ -243,12 +263,22 @@ impl Algorithm {
         }
     }
 
-    /// Whether the number of clusters is asked for, rather than found.
+    /// Whether it can be asked for a number of clusters.
     pub fn takes_n_clusters(&self) -> bool {
         !matches!(self, Self::Dbscan(_))
     }
 
-    /// The same algorithm asked for another number of clusters; one that finds their number stays as it is.
+    /// Whether it finds the number of clusters where it isn't asked for one.
+    pub fn finds_n_clusters(&self) -> bool {
+        matches!(self, Self::Dbscan(_) | Self::Filter(_))
+    }
+
+    /// Whether it draws the rows on a raster, best one of two axes.
+    pub fn draws(&self) -> bool {
+        matches!(self, Self::Filter(_))
+    }
+
+    /// The same algorithm asked for another number of clusters; one that takes none stays as it is.
     pub fn with_n_clusters(&self, n_clusters: usize) -> Self {
         match self {
             Self::KMeans(params) => Self::KMeans(params.clone().n_clusters(n_clusters)),
@@ -256,6 +286,7 @@ impl Algorithm {
             Self::Bisecting(params) => Self::Bisecting(params.clone().n_clusters(n_clusters)),
             Self::Hierarchical(params) => Self::Hierarchical(params.clone().n_clusters(n_clusters)),
             Self::Mixture(params) => Self::Mixture(params.clone().n_clusters(n_clusters)),
+            Self::Filter(params) => Self::Filter(params.clone().n_clusters(n_clusters)),
             Self::Dbscan(_) => self.clone(),
         }
     }

@@ -4,28 +4,39 @@ use super::file::array;
 use super::manifest::Clusterer;
 use crate::cluster::{Assigner, Centroids, Density, Mixture, Tree};
 use crate::collection::ClusterId;
-use ndarray::ArrayView2;
+use crate::raster::{CellLabel, LabelMap, Transform};
+use ndarray::{Array2, ArrayView1, CowArray, Ix2};
 use safetensors::tensor::SafeTensors;
 
 /// Arrays by name.
-pub(super) type Arrays<'a> = Vec<(String, ArrayView2<'a, f32>)>;
+pub(super) type Arrays<'a> = Vec<(String, CowArray<'a, f32, Ix2>)>;
 
 /// The assigner without its arrays, and those.
 pub(super) fn parts(assigner: &Assigner) -> (Clusterer, Arrays<'_>) {
     match assigner {
-        Assigner::Centroids(Centroids { metric, centroids, blank }) => {
-            (Clusterer::Centroids { metric: *metric, blank: *blank }, vec![("centroids".into(), centroids.view())])
-        }
+        Assigner::Centroids(Centroids { metric, centroids, blank }) => (
+            Clusterer::Centroids { metric: *metric, blank: *blank },
+            vec![("centroids".into(), centroids.view().into())],
+        ),
         Assigner::Tree(Tree { levels, parents }) => {
-            let arrays = levels.iter().enumerate().map(|(level, centroids)| (level_name(level), centroids.view()));
+            let arrays =
+                levels.iter().enumerate().map(|(level, centroids)| (level_name(level), centroids.view().into()));
             (Clusterer::Tree { parents: parents.clone() }, arrays.collect())
         }
         Assigner::Mixture(Mixture { weights, means, whitening }) => {
-            let arrays = vec![("means".into(), means.view()), ("whitening".into(), whitening.view())];
+            let arrays = vec![("means".into(), means.view().into()), ("whitening".into(), whitening.view().into())];
             (Clusterer::Mixture { weights: weights.clone() }, arrays)
         }
         Assigner::Density(Density { eps, core, clusters }) => {
-            (Clusterer::Density { eps: *eps, clusters: clusters.clone() }, vec![("core".into(), core.view())])
+            (Clusterer::Density { eps: *eps, clusters: clusters.clone() }, vec![("core".into(), core.view().into())])
+        }
+        Assigner::Raster(LabelMap { transform, cells }) => {
+            // Each cell's cluster, counted from 1 so that 0 is noise, and its confidence.
+            let cells = Array2::from_shape_fn((cells.len(), 2), |(cell, column)| match column {
+                0 => cells[cell].cluster.map_or(0.0, |cluster| (cluster + 1) as f32),
+                _ => cells[cell].confidence,
+            });
+            (Clusterer::Raster { transform: transform.clone() }, vec![("cells".into(), cells.into())])
         }
     }
 }
@@ -72,7 +83,36 @@ pub(super) fn assemble(clusterer: Clusterer, tensors: &SafeTensors<'_>) -> Resul
                 false => Err("the core points don't fit together".into()),
             }
         }
+        Clusterer::Raster { transform } => {
+            let cells = array(tensors, "cells")?;
+            let whole = is_sound(&transform) && cells.dim() == (transform.n_cells(), 2);
+            // No more clusters than cells: their number sizes what is allocated later.
+            let known = |cluster: f32| cluster.fract() == 0.0 && (0.0..=cells.nrows() as f32).contains(&cluster);
+            let sound = |cell: ArrayView1<'_, f32>| known(cell[0]) && (0.0..=1.0).contains(&cell[1]);
+            if !(whole && cells.outer_iter().all(sound)) {
+                return Err("the cells don't fit together".into());
+            }
+            let label = |cell: ArrayView1<'_, f32>| CellLabel {
+                cluster: (cell[0] as ClusterId).checked_sub(1),
+                confidence: cell[1],
+            };
+            Ok(Assigner::Raster(LabelMap { cells: cells.outer_iter().map(label).collect(), transform }))
+        }
     }
+}
+
+/// Whether a transform has its parts, and no more cells than can be held.
+fn is_sound(Transform { origin, scale, shape, .. }: &Transform) -> bool {
+    let n_cells = shape
+        .iter()
+        .try_fold(1usize, |n, &side| n.checked_mul(side).filter(|n| (1..=Transform::MAX_CELLS).contains(n)));
+    let numbers = origin.iter().all(|v| v.is_finite()) && scale.iter().all(|v| v.is_finite() && *v > 0.0);
+    let n_axes = shape.len();
+    numbers
+        && n_cells.is_some()
+        && (1..=Transform::MAX_AXES).contains(&n_axes)
+        && origin.len() == n_axes
+        && scale.len() == n_axes
 }
 
 /// The array of a level, counted from the finest, which is level 1.

@@ -83,7 +83,7 @@ impl Model {
         let (clusterer, mut arrays) = clusterer::parts(&self.assigner);
         let reducer = self.reducer.as_ref().map(Reducer::parts);
         for (name, array) in reducer.iter().flat_map(|(_, arrays)| arrays) {
-            arrays.push((format!("reducer.{name}"), *array));
+            arrays.push((format!("reducer.{name}"), (*array).into()));
         }
         let mut manifest = Manifest {
             version: VERSION,
@@ -95,7 +95,7 @@ impl Model {
             provenance: self.provenance.clone(),
         };
         let mut arrays: Vec<(String, Vec<usize>, Vec<u8>)> =
-            arrays.into_iter().map(|(name, array)| (name, array.shape().to_vec(), little_endian(array))).collect();
+            arrays.into_iter().map(|(name, array)| (name, array.shape().to_vec(), little_endian(&array))).collect();
         for (part, weights) in self.extractor.iter().flat_map(ExtractorSpec::learned).enumerate() {
             let tensors = weights
                 .arrays()
@@ -232,6 +232,7 @@ mod tests {
     use crate::embed::{Colour, CombinedSpec, LearnMethod, LearnedSpec, PixelsSpec};
     use crate::model::{ClusterEntry, Clusterer, Provenance};
     use crate::progress::Silent;
+    use crate::raster::{CellLabel, LabelMap, Transform};
     use crate::reduce::{Method, ReducerParams, Saved};
     use linfa::ParamGuard;
 
@@ -279,9 +280,17 @@ mod tests {
             core: ndarray::array![[0.1, -1.0], [0.5, 2.0], [0.6, 2.0]],
             clusters: vec![1, 0, 0],
         };
-        let others = [Assigner::Tree(tree), Assigner::Mixture(mixture), Assigner::Density(density)]
-            .map(|assigner| Model { assigner, ..model() });
+        let others =
+            [Assigner::Tree(tree), Assigner::Mixture(mixture), Assigner::Density(density), Assigner::Raster(raster())]
+                .map(|assigner| Model { assigner, ..model() });
         std::iter::once(model()).chain(others).chain(Method::ALL.map(reduced_by)).collect()
+    }
+
+    fn raster() -> LabelMap {
+        let transform =
+            Transform { origin: vec![-1.0, 1.0 / 3.0], scale: vec![1.0, 0.7], shape: vec![2, 3], folded: false };
+        let label = |cluster| CellLabel { cluster, confidence: 1.0 / 3.0 };
+        LabelMap { transform, cells: [Some(0), None, Some(1), Some(1), None, Some(0)].map(label).to_vec() }
     }
 
     #[test]
@@ -374,7 +383,21 @@ mod tests {
                 false
             }
         }
+        fn raster(assigner: &mut Assigner, edit: impl Fn(&mut LabelMap)) -> bool {
+            if let Assigner::Raster(map) = assigner {
+                edit(map);
+                true
+            } else {
+                false
+            }
+        }
         broken(|a| tree(a, |tree| tree.parents[0][1] = 2));
+        broken(|a| raster(a, |map| map.cells.truncate(5)));
+        broken(|a| raster(a, |map| map.cells[1].confidence = 1.5));
+        broken(|a| raster(a, |map| map.cells[1].cluster = Some(6)));
+        broken(|a| raster(a, |map| map.transform.shape = vec![2, 3, usize::MAX]));
+        broken(|a| raster(a, |map| map.transform.shape = vec![6]));
+        broken(|a| raster(a, |map| map.transform.scale[1] = 0.0));
         broken(|a| tree(a, |tree| tree.parents[0].truncate(2)));
         broken(|a| tree(a, |tree| tree.levels[0] = Array2::zeros((3, 1))));
         broken(|a| tree(a, |tree| tree.levels[1] = Array2::zeros((0, 2))));

@@ -4,6 +4,7 @@ use crate::cluster::Metric;
 use crate::collection::ClusterId;
 use crate::embed::ExtractorSpec;
 use crate::evaluate::Scores;
+use crate::raster::Transform;
 use crate::reduce::Saved;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -57,6 +58,11 @@ pub enum Clusterer {
         eps: f64,
         /// The core points' clusters.
         clusters: Vec<ClusterId>,
+    },
+    /// The row's cell counts.
+    Raster {
+        /// Where the cells are.
+        transform: Transform,
     },
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// What stands between features and clusterer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reduction {
-    /// PCA to 50 components where there are more features than that, else nothing.
+    /// PCA to 50 components where there are more features than that, to 2 for an algorithm that draws; else nothing.
     #[default]
     Auto,
     /// Nothing.
@@ -95,6 +95,8 @@ pub struct Fitted<'a> {
 
 /// Components of [`Reduction::Auto`].
 const AUTO_COMPONENTS: usize = 50;
+/// The same for an algorithm that draws.
+const DRAWN_COMPONENTS: usize = 2;
 
 /// Reduces and clusters the rows of `x`, shape (n_samples, n_features), dense or sparse. The input is not copied (but by
 /// kernel PCA and diffusion map, as their landmarks), and sparse rows are never made dense: memory beyond it is that of
@@ -115,7 +117,7 @@ pub fn fit<'a>(
     let started = Instant::now();
     let (n_clusters, sweep) = number(&reduced, params, reporter)?;
     reporter.begin("cluster", None);
-    let clustering = params.algorithm.with_n_clusters(n_clusters).fit(&reduced, reporter)?;
+    let clustering = asked(&params.algorithm, n_clusters).fit(&reduced, reporter)?;
     reporter.end();
     Ok(Fitted { reducer, reduced, clustering, sweep, reduce_time, fit_time: started.elapsed() })
 }
@@ -136,26 +138,31 @@ pub fn choose<'a>(
     choose_n_clusters(&reduced, &params.algorithm, choose, reporter)
 }
 
-/// The number of clusters to fit, and the sweep over `x` that found it, if one did.
+/// The algorithm asked for that number of clusters, if there is one.
+pub(super) fn asked(algorithm: &Algorithm, n_clusters: Option<usize>) -> Algorithm {
+    n_clusters.map_or_else(|| algorithm.clone(), |n_clusters| algorithm.with_n_clusters(n_clusters))
+}
+
+/// The number of clusters to fit, `None` if the algorithm is to find it, and the sweep over `x` that found it, if one did.
 pub(super) fn number(
     x: &Features<'_>,
     params: &FitParams,
     reporter: &dyn Reporter,
-) -> Result<(usize, Option<Sweep>), PipelineError> {
+) -> Result<(Option<usize>, Option<Sweep>), PipelineError> {
     match params.n_clusters {
-        NClusters::Auto if params.algorithm.takes_n_clusters() => {
+        NClusters::Auto if !params.algorithm.finds_n_clusters() => {
             let choose = ChooseParams { seed: params.seed, ..ChooseParams::default() };
             let sweep = choose_n_clusters(x, &params.algorithm, &choose, reporter)?;
             reporter.detail(&format!("{} clusters are suggested", sweep.suggestion.n_clusters));
             sweep.suggestion.reasons.iter().for_each(|reason| reporter.detail(reason));
-            Ok((sweep.suggestion.n_clusters, Some(sweep)))
+            Ok((Some(sweep.suggestion.n_clusters), Some(sweep)))
         }
-        NClusters::Auto => Ok((1, None)),
+        NClusters::Auto => Ok((None, None)),
         NClusters::Fixed(n) => {
             if !params.algorithm.takes_n_clusters() {
                 reporter.warn(&format!("the algorithm finds the number of clusters itself: {n} is passed over"));
             }
-            Ok((n, None))
+            Ok((Some(n), None))
         }
     }
 }
@@ -185,12 +192,13 @@ pub(super) fn reduce<'a>(
 }
 
 fn reducer_params((n_samples, n_features): (usize, usize), params: &FitParams) -> Option<ReducerParams> {
+    let most = if params.algorithm.draws() { DRAWN_COMPONENTS } else { AUTO_COMPONENTS };
     let (method, n_components) = match params.reduction {
         Reduction::None => return None,
         Reduction::To(method, n_components) => (method, n_components),
-        Reduction::Auto if n_features <= AUTO_COMPONENTS || n_samples == 0 => return None,
+        Reduction::Auto if n_features <= most || n_samples == 0 => return None,
         // Fewer images than components: as many as the images span.
-        Reduction::Auto => (Method::Pca, AUTO_COMPONENTS.min(n_samples)),
+        Reduction::Auto => (Method::Pca, most.min(n_samples)),
     };
     Some(ReducerParams::new(method, n_components).seed(params.seed).device(params.device.clone()))
 }

@@ -1,6 +1,6 @@
 //! Fit and predict for rows that don't fit in memory: read a block at a time, several times over.
 
-use super::fit::{number, reduce};
+use super::fit::{asked, number, reduce};
 use super::outcome::{cluster_names, reach};
 use super::{Context, FitParams, PipelineError, Sweep};
 use crate::cluster::{ClusterError, Clustering};
@@ -61,7 +61,7 @@ pub fn run_blocks(
     let started = Instant::now();
     let (n_clusters, sweep) = number(&sample, params, reporter)?;
     reporter.begin("cluster", None);
-    let clustering = params.algorithm.with_n_clusters(n_clusters).fit_blocks(&mut reduced, reporter)?;
+    let clustering = asked(&params.algorithm, n_clusters).fit_blocks(&mut reduced, reporter)?;
     let clusters = entries(&mut reduced, &clustering, reporter)?;
     let fit_time = started.elapsed();
     reporter.end();

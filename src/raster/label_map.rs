@@ -2,7 +2,8 @@
 
 use ndarray::ArrayView2;
 
-use super::Transform;
+use super::segment::Neighbours;
+use super::{Connectivity, Transform};
 use crate::collection::ClusterId;
 
 /// The label of each cell of a raster.
@@ -61,8 +62,32 @@ impl LabelMap {
         cells.map(|cell| cell.map_or_else(CellLabel::default, |cell| self.cells[cell as usize])).collect()
     }
 
+    /// Whether a cell belongs to a cluster and lies at the raster's end or beside a cell that belongs to none.
+    pub(crate) fn on_border(&self, cell: usize) -> bool {
+        let neighbours = Neighbours::new(&self.transform.shape, Connectivity::Faces);
+        let (mut n_neighbours, mut open) = (0, false);
+        neighbours.visit(cell, |other| {
+            n_neighbours += 1;
+            open |= self.cells[other].cluster.is_none();
+        });
+        self.cells[cell].cluster.is_some() && (open || n_neighbours < 2 * self.transform.n_axes())
+    }
+
     /// Number of clusters: one more than the highest.
     pub fn n_clusters(&self) -> usize {
         self.cells.iter().filter_map(|cell| cell.cluster).max().map_or(0, |most| most + 1)
+    }
+
+    /// The same map with clusters numbered by their place in `order`; cells of others are noise.
+    pub fn renumbered(mut self, order: &[ClusterId]) -> Self {
+        let mut places = vec![None; self.n_clusters()];
+        order.iter().enumerate().for_each(|(new, &old)| places[old] = Some(new));
+        for cell in &mut self.cells {
+            *cell = match cell.cluster.and_then(|cluster| places[cluster]) {
+                Some(cluster) => CellLabel { cluster: Some(cluster), ..*cell },
+                None => CellLabel::default(),
+            };
+        }
+        self
     }
 }

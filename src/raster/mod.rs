@@ -5,6 +5,7 @@
 //! than drawing them.
 
 mod classify;
+mod density;
 pub mod filter;
 mod fractal;
 mod grid;
@@ -14,6 +15,10 @@ mod segment;
 mod transform;
 
 pub use classify::{ClassifyParams, Loop, SparseMap, SparseParams, classify};
+pub use density::{
+    Branch, ComponentTree, DensityClusters, DensityParams, Equaliser, bandwidth, by_loops, clusters, component_tree,
+    equalise, hierarchy,
+};
 pub use fractal::{FractalLoop, FractalParams, Harmonic, HarmonicParams, fractal, harmonic};
 pub use grid::Grid;
 pub use label_map::{CellLabel, LabelMap};

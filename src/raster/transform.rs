@@ -6,10 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{RasterError, require};
 
-/// Most cells of a raster.
-const MAX_CELLS: usize = 1 << 26;
-/// Most axes of a raster.
-const MAX_AXES: usize = 4;
 /// Rows that quantiles are taken of.
 const SAMPLE: usize = 1 << 15;
 /// Share of the rows beyond either quantile.
@@ -73,6 +69,11 @@ pub struct Transform {
 }
 
 impl Transform {
+    /// Most cells of a raster.
+    pub const MAX_CELLS: usize = 1 << 26;
+    /// Most axes of a raster.
+    pub const MAX_AXES: usize = 4;
+
     /// A transform that shows the points of `x`, shape (n_samples, n_axes), f32 or f64.
     ///
     /// The bulk of the points decides: one axis reaches from the .5 % to the 99.5 % quantile, of 20 points or more at least
@@ -95,7 +96,8 @@ impl Transform {
     pub fn fit<T: Copy + Sync + Into<f64>>(x: ArrayView2<'_, T>, params: &GridParams) -> Result<Self, RasterError> {
         params.check()?;
         let (side, found) = (params.side, x.ncols());
-        let most = (1..=MAX_AXES).rev().find(|&axes| side.saturating_pow(axes as u32) <= MAX_CELLS).unwrap_or(1);
+        let most =
+            (1..=Self::MAX_AXES).rev().find(|&axes| side.saturating_pow(axes as u32) <= Self::MAX_CELLS).unwrap_or(1);
         if found > most {
             return Err(RasterError::TooManyDimensions { found, side, most });
         }

@@ -95,7 +95,7 @@ pub fn choose_n_clusters<'a>(
     if let Some(to) = params.to.filter(|&to| to < params.from.max(1)) {
         return Err(PipelineError::Range { from: params.from, to });
     }
-    if !algorithm.takes_n_clusters() {
+    if algorithm.finds_n_clusters() {
         return Err(PipelineError::FindsNumber);
     }
     let x = looked_at(x.into(), algorithm, params, reporter)?;

@@ -15,4 +15,4 @@ pub use grow::grow;
 pub use neighbours::Connectivity;
 pub use watershed::{Flood, watershed};
 
-use neighbours::Neighbours;
+pub(super) use neighbours::Neighbours;
