@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use candle_nn::ops::softmax;
 
 use super::{LearnMethod, LearnedSpec};
-use crate::nn::{Activation, BatchNorm, Conv2d, Conv2dConfig, ConvTranspose2d, Linear, global_mean};
+use crate::nn::{Activation, BatchNorm, Conv2dConfig, ConvNorm, ConvTranspose2d, Linear, global_mean};
 
 /// Features of the contrastive encoder.
 pub(super) const UNIT_FEATURES: usize = 128;
@@ -22,34 +22,16 @@ const EPS: f64 = 1e-5;
 
 /// Pictures (n, h, w, c), values 0 to 1, to features.
 pub(super) enum Encoder {
-    Contrastive { stages: Vec<Stage>, project: (Linear, BatchNorm, Linear) },
-    Convolutional { stages: Vec<Stage>, code: Linear },
+    Contrastive { stages: Vec<ConvNorm>, project: (Linear, BatchNorm, Linear) },
+    Convolutional { stages: Vec<ConvNorm>, code: Linear },
     Dense(Vec<Linear>),
 }
 
-/// Convolution, batch norm, ReLU; the norm folded into the convolution where it is not trained.
-pub(super) struct Stage {
-    convolution: Conv2d,
-    norm: Option<BatchNorm>,
-}
-
-impl Stage {
-    fn load(vb: VarBuilder, c_in: usize, c_out: usize, kernel: usize, stride: usize, train: bool) -> Result<Self> {
-        let activation = if train { Activation::None } else { Activation::Relu };
-        let config = Conv2dConfig { stride, padding: kernel / 2, bias: false, activation, ..Conv2dConfig::default() };
-        let convolution = Conv2d::load(vb.pp("conv"), c_in, c_out, kernel, config)?;
-        Ok(match train {
-            true => Self { convolution, norm: Some(BatchNorm::load(vb.pp("norm"), c_out, EPS, Activation::Relu)?) },
-            false => Self { convolution: convolution.with_batch_norm(vb.pp("norm"), EPS)?, norm: None },
-        })
-    }
-
-    fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        match &self.norm {
-            Some(norm) => self.convolution.forward_norm(x, norm, train),
-            None => self.convolution.forward(x),
-        }
-    }
+/// Convolution, batch norm, ReLU.
+fn stage(vb: VarBuilder, c_in: usize, c_out: usize, kernel: usize, stride: usize, train: bool) -> Result<ConvNorm> {
+    let activation = Activation::Relu;
+    let config = Conv2dConfig { stride, padding: kernel / 2, activation, ..Conv2dConfig::default() };
+    ConvNorm::load(vb, c_in, c_out, kernel, config, train)
 }
 
 impl Encoder {
@@ -64,11 +46,11 @@ impl Encoder {
         for (at, &width) in widths.iter().enumerate() {
             // Strokes are a few pixels wide: the first look is a larger one.
             let kernel = if at == 0 { 5 } else { 3 };
-            stages.push(Stage::load(vb.pp(format!("stage{at}")), c_in, width, kernel, 2, train)?);
+            stages.push(stage(vb.pp(format!("stage{at}")), c_in, width, kernel, 2, train)?);
             c_in = width;
         }
         if spec.method == LearnMethod::Contrastive {
-            stages.push(Stage::load(vb.pp("last"), c_in, UNIT_FEATURES, 3, 1, train)?);
+            stages.push(stage(vb.pp("last"), c_in, UNIT_FEATURES, 3, 1, train)?);
             let project = (
                 Linear::load_no_bias(vb.pp("first"), UNIT_FEATURES, HIDDEN[1], Activation::None)?,
                 BatchNorm::load(vb.pp("norm"), HIDDEN[1], EPS, Activation::Relu)?,
@@ -84,7 +66,7 @@ impl Encoder {
     /// Features (n, n_features), of the contrastive one of any length, and what stands before the last of its layers.
     /// Norms go by the batch if `train`.
     pub fn forward(&self, x: &Tensor, train: bool) -> Result<(Tensor, Option<Tensor>)> {
-        let through = |stages: &[Stage]| stages.iter().try_fold(x.clone(), |x, stage| stage.forward(&x, train));
+        let through = |stages: &[ConvNorm]| stages.iter().try_fold(x.clone(), |x, stage| stage.forward(&x, train));
         Ok(match self {
             Self::Dense(layers) => (layers.iter().try_fold(x.flatten_from(1)?, |x, layer| layer.forward(&x))?, None),
             Self::Convolutional { stages, code } => (code.forward(&through(stages)?.flatten_from(1)?)?, None),
