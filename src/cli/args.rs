@@ -133,7 +133,7 @@ pub struct FitArgs {
     #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = parse_clusters)]
     pub clusters: crate::pipeline::NClusters,
     /// Fewer features first: pca:N, svd:N, whiten:N (PCA to equal variance), kernel-pca:N, random:N, diffusion:N, none, or
-    /// auto (pca:50 where there are more; filter: pca:2)
+    /// auto (pca:50 where there are more; filter, visual: pca:2)
     #[arg(long, value_name = "REDUCER", default_value = "auto", value_parser = parse_reduction)]
     pub reduce: crate::pipeline::Reduction,
     /// Seed of everything random
@@ -169,6 +169,15 @@ pub struct FitArgs {
     /// filter: share of the images, those that lie most alone, that belong to no cluster [default: 0]
     #[arg(long, value_name = "SHARE")]
     pub alone: Option<f64>,
+    /// visual: cells, of 256 along a side, that a label reaches beyond what is seen as a cluster [default: 24]
+    #[arg(long, value_name = "CELLS", value_parser = parse_reach)]
+    pub reach: Option<f64>,
+    /// visual: cells on every side with which a count's median is taken first, which removes what is sparse [default: 0]
+    #[arg(long, value_name = "CELLS", value_parser = clap::value_parser!(u32).range(..=64))]
+    pub denoise: Option<u32>,
+    /// visual: split what is seen as one cluster where its density has peaks of its own
+    #[arg(long)]
+    pub split_by_density: bool,
     /// bisecting: which cluster is split next [default: inertia]
     #[arg(long, value_enum)]
     pub split: Option<SplitChoice>,
@@ -206,6 +215,8 @@ pub enum AlgorithmChoice {
     Dbscan,
     /// Peaks of the density, drawn in two dimensions and smoothed; finds the number of clusters unless it is given.
     Filter,
+    /// What a network sees in a picture of two dimensions: clusters of any shape among noise; finds their number.
+    Visual,
 }
 
 /// The true classes.
@@ -434,7 +445,11 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
         .ok_or_else(|| "give width x height in pixels, such as 28x28, each 1 to 4096".into())
 }
 
-fn parse_clusters(text: &str) -> Result<crate::pipeline::NClusters, String> {
+pub fn parse_reach(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|reach| (0.0..f64::INFINITY).contains(reach)).ok_or_else(|| "give a number from 0".into())
+}
+
+pub fn parse_clusters(text: &str) -> Result<crate::pipeline::NClusters, String> {
     use crate::pipeline::NClusters;
     match text {
         "auto" => Ok(NClusters::Auto),

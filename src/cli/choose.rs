@@ -59,7 +59,7 @@ fn check(args: &ChooseArgs) -> anyhow::Result<()> {
     if let Some(asked) = asked {
         return Err(UsageError(format!("{asked}: that is what choose is asked; give --from and --to")).into());
     }
-    if matches!(args.fit.algorithm, AlgorithmChoice::Dbscan | AlgorithmChoice::Filter) {
+    if matches!(args.fit.algorithm, AlgorithmChoice::Dbscan | AlgorithmChoice::Filter | AlgorithmChoice::Visual) {
         let algorithm = name(&args.fit.algorithm);
         let refused = format!("--algorithm {algorithm} finds the number itself: there is nothing to choose");
         return Err(UsageError(refused).into());

@@ -4,7 +4,7 @@ use super::args::{AlgorithmChoice, ExtractorArgs, FitArgs, InputArgs, SplitChoic
 use super::exit::UsageError;
 use crate::cluster::{
     Algorithm, BisectingParams, DbscanParams, FilterParams, HierarchicalParams, Init, KMeansParams, MiniBatchParams,
-    MixtureParams, Split,
+    MixtureParams, Split, VisualParams,
 };
 use crate::decode::Limits;
 use crate::device::{Device, DeviceChoice};
@@ -57,14 +57,17 @@ pub fn fit_params(args: &FitArgs, device: DeviceChoice) -> anyhow::Result<FitPar
 
 /// Refuses options of other algorithms, and levels that don't fall.
 fn check_options(args: &FitArgs) -> Result<(), UsageError> {
-    use AlgorithmChoice::{Auto, Bisecting, Dbscan, Filter, Hierarchical, Kmeans, Minibatch, Spherical};
-    let options: [(&str, bool, &[AlgorithmChoice]); 7] = [
+    use AlgorithmChoice::{Auto, Bisecting, Dbscan, Filter, Hierarchical, Kmeans, Minibatch, Spherical, Visual};
+    let options: [(&str, bool, &[AlgorithmChoice]); 10] = [
         ("init", args.init != "auto", &[Kmeans, Spherical, Minibatch, Auto]),
         ("batch", args.batch.is_some(), &[Minibatch]),
         ("levels", !args.levels.is_empty(), &[Hierarchical]),
         ("eps", args.eps.is_some(), &[Dbscan]),
         ("min-points", args.min_points.is_some(), &[Dbscan]),
         ("alone", args.alone.is_some(), &[Filter]),
+        ("reach", args.reach.is_some(), &[Visual]),
+        ("denoise", args.denoise.is_some(), &[Visual]),
+        ("split-by-density", args.split_by_density, &[Visual]),
         ("split", args.split.is_some(), &[Bisecting]),
     ];
     for (option, given, algorithms) in options {
@@ -123,6 +126,10 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
         AlgorithmChoice::Filter => {
             Algorithm::Filter(args.alone.map_or(FilterParams::new(), |share| FilterParams::new().noise(share)))
         }
+        AlgorithmChoice::Visual => {
+            let params = VisualParams::new().denoise(args.denoise.unwrap_or(0) as usize).split(args.split_by_density);
+            Algorithm::Visual(args.reach.map_or(params.clone(), |reach| params.reach(reach)))
+        }
     }
 }
 
@@ -135,6 +142,7 @@ pub fn algorithm_name(algorithm: AlgorithmChoice) -> &'static str {
         AlgorithmChoice::Mixture => "mixture of Gaussians",
         AlgorithmChoice::Dbscan => "DBSCAN",
         AlgorithmChoice::Filter => "filtered drawing",
+        AlgorithmChoice::Visual => "visual clustering",
         AlgorithmChoice::Hierarchical => "hierarchical k-means",
         AlgorithmChoice::Bisecting => "bisecting k-means",
     }
@@ -207,6 +215,9 @@ pub fn typed(
             ("eps", or_auto(fit.eps)),
             ("min-points", or_auto(fit.min_points)),
             ("alone", or_auto(fit.alone)),
+            ("reach", or_auto(fit.reach)),
+            ("denoise", or_auto(fit.denoise)),
+            ("split-by-density", fit.split_by_density.to_string()),
             ("split", or_auto(fit.split.as_ref().map(name))),
             ("device", name(&extractor.device)),
             (

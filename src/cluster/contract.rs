@@ -212,7 +212,12 @@ fn another_number_of_clusters_changes_nothing_else() {
 
 /// Those that draw rows of two features.
 fn drawing(n_clusters: usize) -> Vec<Algorithm> {
-    vec![Algorithm::Filter(FilterParams::new()), Algorithm::Filter(FilterParams::new().n_clusters(n_clusters))]
+    vec![
+        Algorithm::Filter(FilterParams::new()),
+        Algorithm::Filter(FilterParams::new().n_clusters(n_clusters)),
+        Algorithm::Visual(VisualParams::new()),
+        Algorithm::Visual(VisualParams::new().reach(60.0).denoise(1)),
+    ]
 }
 
 #[test]

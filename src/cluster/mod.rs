@@ -34,6 +34,7 @@ mod sparse;
 mod summary;
 mod tree;
 mod verdict;
+mod visual;
 mod within;
 
 pub use assigner::{Assigner, Assignment, Centroids, Metric};
@@ -49,6 +50,7 @@ pub use mixture::{MixtureParams, MixtureValidParams};
 pub use seeding::{Init, seed};
 pub use summary::{FitSeconds, Strategy, Summary, Work};
 pub use tree::Tree;
+pub use visual::{VisualParams, VisualValidParams};
 
 use crate::collection::{Blocks, BlocksError, ClusterId, Features};
 use crate::device::DeviceError;
@@ -73,6 +75,8 @@ pub enum Algorithm {
     Dbscan(DbscanParams),
     /// Peaks of the density on a raster.
     Filter(FilterParams),
+    /// What a network sees in a picture of the rows.
+    Visual(VisualParams),
 }
 
 /// What a fit found.
@@ -248,6 +252,7 @@ impl Algorithm {
             (Self::Mixture(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Dbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Filter(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Visual(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (_, Features::Sparse(_)) => Err(ClusterError::Sparse),
         }
     }
@@ -265,17 +270,17 @@ impl Algorithm {
 
     /// Whether it can be asked for a number of clusters.
     pub fn takes_n_clusters(&self) -> bool {
-        !matches!(self, Self::Dbscan(_))
+        !matches!(self, Self::Dbscan(_) | Self::Visual(_))
     }
 
     /// Whether it finds the number of clusters where it isn't asked for one.
     pub fn finds_n_clusters(&self) -> bool {
-        matches!(self, Self::Dbscan(_) | Self::Filter(_))
+        matches!(self, Self::Dbscan(_) | Self::Filter(_) | Self::Visual(_))
     }
 
     /// Whether it draws the rows on a raster, best one of two axes.
     pub fn draws(&self) -> bool {
-        matches!(self, Self::Filter(_))
+        matches!(self, Self::Filter(_) | Self::Visual(_))
     }
 
     /// The same algorithm asked for another number of clusters; one that takes none stays as it is.
@@ -287,7 +292,7 @@ impl Algorithm {
             Self::Hierarchical(params) => Self::Hierarchical(params.clone().n_clusters(n_clusters)),
             Self::Mixture(params) => Self::Mixture(params.clone().n_clusters(n_clusters)),
             Self::Filter(params) => Self::Filter(params.clone().n_clusters(n_clusters)),
-            Self::Dbscan(_) => self.clone(),
+            Self::Dbscan(_) | Self::Visual(_) => self.clone(),
         }
     }
 }

@@ -13,17 +13,21 @@ mod label_map;
 pub mod picture;
 mod segment;
 mod transform;
+mod unet;
+mod visual;
 
 pub use classify::{ClassifyParams, Loop, SparseMap, SparseParams, classify};
 pub use density::{
     Branch, ComponentTree, DensityClusters, DensityParams, Equaliser, bandwidth, by_loops, clusters, component_tree,
-    equalise, hierarchy,
+    equalise, hierarchy, split_by_density,
 };
 pub use fractal::{FractalLoop, FractalParams, Harmonic, HarmonicParams, fractal, harmonic};
 pub use grid::Grid;
 pub use label_map::{CellLabel, LabelMap};
 pub use segment::{Connectivity, Flood, components, distance, grow, watershed};
 pub use transform::{Aspect, GridParams, Transform};
+pub use unet::UNet;
+pub use visual::{VisualParams, visual};
 
 /// Why points can't be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +67,12 @@ pub enum RasterError {
     /// The device failed.
     #[error(transparent)]
     Device(#[from] crate::device::DeviceError),
+    /// Points that are not in the plane, for what looks at a picture.
+    #[error("points of {found} dimensions: a picture takes 2; reduce them first, as with --reduce pca:2")]
+    NotPlane {
+        /// Of the points.
+        found: usize,
+    },
     /// The user asked to stop.
     #[error(transparent)]
     Interrupted(#[from] crate::progress::Interrupted),

@@ -20,8 +20,12 @@ pub struct RasterArgs {
 pub enum RasterAction {
     /// Give every cell the class that weighs most around it, from points whose classes are known
     Classify(ClassifyArgs),
+    /// Find clusters by the peaks of the density, and the hierarchy of its levels
+    Cluster(ClusterArgs),
     /// Let cells copy their neighbours' classes at random, or settle what that leads to
     Fractal(FractalArgs),
+    /// Find clusters as a network sees them in the picture
+    Visual(VisualArgs),
 }
 
 /// Points to draw.
@@ -70,6 +74,22 @@ pub struct ClassifyArgs {
     pub device: DeviceChoice,
 }
 
+/// `alike raster cluster`.
+#[derive(Args, Debug)]
+pub struct ClusterArgs {
+    #[command(flatten)]
+    pub points: PointsArgs,
+    /// How many clusters: a number, or auto (as many as stand out farther than chance lets them)
+    #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = crate::cli::args::parse_clusters)]
+    pub clusters: crate::pipeline::NClusters,
+    /// Share of the points, those that lie most alone, that belong to no cluster
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub alone: f64,
+    /// Levels of the hierarchy to draw, each half as dense as the next
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(..=60))]
+    pub levels: u32,
+}
+
 /// `alike raster fractal`.
 #[derive(Args, Debug)]
 pub struct FractalArgs {
@@ -92,6 +112,22 @@ pub struct FractalArgs {
     /// Seed of the choices
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+}
+
+/// `alike raster visual`.
+#[derive(Args, Debug)]
+pub struct VisualArgs {
+    #[command(flatten)]
+    pub points: PointsArgs,
+    /// Cells that a label reaches beyond what is seen as a cluster
+    #[arg(long, value_name = "CELLS", default_value_t = 24.0, value_parser = crate::cli::args::parse_reach)]
+    pub reach: f64,
+    /// Cells on every side with which a count's median is taken first, which removes what is sparse
+    #[arg(long, value_name = "CELLS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=64))]
+    pub denoise: u32,
+    /// Split what is seen as one cluster where its density has peaks of its own
+    #[arg(long)]
+    pub split_by_density: bool,
 }
 
 /// What cells do with their neighbours' classes.

@@ -2,9 +2,11 @@
 
 mod args;
 mod classify;
+mod cluster;
 mod film;
 mod fractal;
 mod points;
+mod visual;
 
 pub use args::RasterArgs;
 
@@ -17,6 +19,8 @@ use super::printer::Printer;
 pub fn run(args: &RasterArgs, printer: &Printer) -> anyhow::Result<Exit> {
     match &args.action {
         RasterAction::Classify(args) => classify::run(args, printer),
+        RasterAction::Cluster(args) => cluster::run(args, printer),
         RasterAction::Fractal(args) => fractal::run(args, printer),
+        RasterAction::Visual(args) => visual::run(args, printer),
     }
 }

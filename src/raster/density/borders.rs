@@ -22,7 +22,12 @@ const AXES: usize = 4;
 
 /// Moves the borders between normal clusters to where their fitted densities are equal. Nothing moves if one would lose
 /// more than half of its points.
-pub(super) fn by_normals(counts: &ArrayD<f64>, density: &ArrayD<f64>, labels: &mut [CellLabel], n_clusters: usize) {
+pub(in crate::raster) fn by_normals(
+    counts: &ArrayD<f64>,
+    density: &ArrayD<f64>,
+    labels: &mut [CellLabel],
+    n_clusters: usize,
+) {
     let places: Vec<Place> = counts.indexed_iter().map(|(at, _)| place(ndarray::Dimension::slice(&at))).collect();
     let n_axes = counts.ndim();
     let mut members: Vec<Vec<(usize, f64)>> = vec![Vec::new(); n_clusters];

@@ -9,6 +9,7 @@ mod borders;
 mod equalise;
 mod loops;
 mod peaks;
+mod split;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -16,8 +17,10 @@ mod tree;
 use ndarray::{ArrayD, ArrayViewD};
 
 pub use bandwidth::bandwidth;
+pub(super) use borders::by_normals;
 pub use equalise::{Equaliser, equalise};
 pub use loops::by_loops;
+pub use split::split_by_density;
 pub use tree::{Branch, ComponentTree, component_tree};
 
 use super::filter::{Boundary, gaussian};
@@ -26,7 +29,7 @@ use crate::collection::ClusterId;
 use crate::progress::Reporter;
 
 /// Bandwidth of the density whose valleys are the borders, in those that peaks are looked for at.
-const BORDER: f64 = 2.0 / 3.0;
+pub(super) const BORDER: f64 = 2.0 / 3.0;
 
 /// Parameters of [`clusters`].
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +98,7 @@ pub fn clusters(grid: &Grid, params: &DensityParams, reporter: &dyn Reporter) ->
             CellLabel { cluster, confidence: above.clamp(0.0, 1.0) as f32 }
         })
         .collect();
-    borders::by_normals(&counts, &fine(&counts, &peaks), &mut labels, peaks.cells.len());
+    by_normals(&counts, &fine(&counts, &peaks), &mut labels, peaks.cells.len());
     sparse_as_noise(&counts, &peaks.density, noise, &mut labels);
     let order = by_points(&counts, &labels, peaks.cells.len());
     let map = LabelMap { transform: grid.transform.clone(), cells: labels }.renumbered(&order);
