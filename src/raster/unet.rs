@@ -81,7 +81,7 @@ impl UNet {
         let (_, height, width, _) = odds.dims4()?;
         let odds = odds.flatten_all()?.to_vec1::<f32>()?;
         let near = |at: usize, side: usize| {
-            let other = if at % 2 == 0 { (at / 2).saturating_sub(1) } else { (at / 2 + 1).min(side - 1) };
+            let other = if at.is_multiple_of(2) { (at / 2).saturating_sub(1) } else { (at / 2 + 1).min(side - 1) };
             [(at / 2, 0.75), (other, 0.25)]
         };
         let cell = |cell: usize| {

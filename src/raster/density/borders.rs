@@ -111,7 +111,7 @@ impl Normal {
     /// Of weighted cells; `None` if their weights are nothing.
     fn fit(cells: &[(usize, f64)], places: &[Place], n_axes: usize) -> Option<Self> {
         let weight: f64 = cells.iter().map(|(_, weight)| weight).sum();
-        if !(weight > 0.0) {
+        if weight <= 0.0 {
             return None;
         }
         let mut mean = Place::default();
