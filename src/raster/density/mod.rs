@@ -44,7 +44,7 @@ pub struct DensityParams {
 
 impl Default for DensityParams {
     fn default() -> Self {
-        Self { n_clusters: None, chance: 0.002, noise: 0.0 }
+        Self { n_clusters: None, chance: 0.005, noise: 0.0 }
     }
 }
 
@@ -71,7 +71,7 @@ pub struct DensityClusters {
 /// many clusters. A peak stands out by z = 2 (sqrt(N + 3/8) - sqrt(M + 3/8)), with N and M the points that the kernel
 /// holds at the peak and at the pass to a higher one (Anscombe 1948: a normal deviate where the counts are Poisson's), and
 /// chance lifts one of the K patches of so many points as high with a probability of about K exp(-z^2 / 2): a square
-/// filled evenly is one cluster, however many points there are.
+/// filled evenly is one cluster, however many points there are. A pass above nine tenths of the peak parts nothing.
 ///
 /// O(cells log cells) for each of a few bandwidths, and O(cells clusters) for the borders.
 ///

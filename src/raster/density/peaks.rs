@@ -11,6 +11,10 @@ use crate::progress::Reporter;
 
 /// Points that the kernel must hold where a point lies, on average, for a narrower bandwidth to be looked at.
 const HELD: f64 = 16.0;
+/// How far up its peak the pass to a cluster may lie, if it isn't asked for: a shallower dip is no border, however sure it is.
+const SHALLOW: f64 = 0.9;
+/// The narrowest such bandwidth, in cells: below it, thin shapes show the steps of the cells.
+const NARROWEST: f64 = 2.0;
 /// How many times as many clusters a narrower bandwidth must show.
 const MORE: usize = 2;
 
@@ -49,6 +53,7 @@ pub(super) fn find(
         let mut found: Vec<(f64, usize)> = tree
             .branches
             .iter()
+            .filter(|branch| n_clusters.is_some() || branch.death < SHALLOW * branch.birth)
             .map(|branch| {
                 let root = |density: f64| (window * density + 0.375).sqrt();
                 let z = 2.0 * (root(branch.birth) - root(branch.death));
@@ -64,7 +69,7 @@ pub(super) fn find(
             best = Some(found);
         }
         width /= SQRT_2;
-        if width < 1.0 {
+        if width < NARROWEST {
             break;
         }
     }
