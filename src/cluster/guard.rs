@@ -83,8 +83,10 @@ pub(super) fn iterated(
 
 /// Refuses rows that are not finite, rows without features, and fewer rows than clusters.
 pub(super) fn check_rows(x: ArrayView2<'_, f32>, n_clusters: usize) -> Result<(), ClusterError> {
-    if let Some(row) = x.outer_iter().position(|r| r.iter().any(|v| !v.is_finite())) {
-        return Err(ClusterError::NotFinite { row });
+    let rows = x.as_standard_layout();
+    let values = rows.as_slice().expect("standard layout");
+    if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+        return Err(ClusterError::NotFinite { row: at / x.ncols() });
     }
     enough(x.dim(), n_clusters)
 }

@@ -1,6 +1,6 @@
 //! Where points lie on a raster.
 
-use ndarray::{ArrayView1, ArrayView2, Axis};
+use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -115,15 +115,12 @@ impl Transform {
         if n == 0 || n_axes == 0 {
             return Err(RasterError::Empty);
         }
-        let blocks: Vec<_> = x.axis_chunks_iter(Axis(0), BLOCK).collect();
-        let not_finite = |block: &ArrayView2<'_, T>| {
-            block.outer_iter().position(|row| row.iter().any(|&value| !value.into().is_finite()))
-        };
-        let found = blocks.par_iter().enumerate().find_map_first(|(i, block)| Some(i * BLOCK + not_finite(block)?));
-        if let Some(row) = found {
-            return Err(RasterError::NotFinite { row });
+        let rows = x.as_standard_layout();
+        let values = rows.as_slice().expect("standard layout");
+        if let Some(at) = values.par_iter().position_first(|&value| !value.into().is_finite()) {
+            return Err(RasterError::NotFinite { row: at / n_axes });
         }
-        let ranges: Vec<[f64; 2]> = (0..n_axes).into_par_iter().map(|axis| range(x, axis)).collect();
+        let ranges: Vec<[f64; 2]> = (0..n_axes).map(|axis| range(values, axis, n_axes)).collect();
         let used = (side - 2 * margin) as f64;
         let longest = ranges.iter().map(|[low, high]| high - low).fold(0.0, f64::max);
         let scale = |[low, high]: [f64; 2]| {
@@ -155,9 +152,13 @@ impl Transform {
 
     /// The cell of a point; `None` if it lies outside of the raster.
     pub fn cell<T: Copy + Into<f64>>(&self, point: ArrayView1<'_, T>) -> Option<usize> {
+        self.holding(point.iter())
+    }
+
+    fn holding<'a, T: Copy + Into<f64> + 'a>(&self, point: impl Iterator<Item = &'a T>) -> Option<usize> {
         let mut cell = 0;
-        for (axis, value) in point.iter().enumerate() {
-            let along = self.along(axis, (*value).into());
+        for (axis, value) in point.enumerate() {
+            let along = self.place(axis, (*value).into());
             if !(along >= 0.0 && along < self.shape[axis] as f64) {
                 return None;
             }
@@ -168,8 +169,13 @@ impl Transform {
 
     /// How many cells along an axis a value lies, outside of the raster too.
     pub(super) fn along(&self, axis: usize, value: f64) -> f64 {
+        self.place(axis, value).floor()
+    }
+
+    /// How far along an axis a value lies, in cells.
+    fn place(&self, axis: usize, value: f64) -> f64 {
         let value = if self.folded { value.fract() } else { value };
-        ((value - self.origin[axis]) * self.scale[axis]).floor()
+        (value - self.origin[axis]) * self.scale[axis]
     }
 
     /// The cell of each row of `x`, shape (n_samples, n_axes). O(n d).
@@ -178,13 +184,9 @@ impl Transform {
     /// If the number of axes is another.
     pub fn cells<T: Copy + Sync + Into<f64>>(&self, x: ArrayView2<'_, T>) -> Vec<Option<u32>> {
         assert_eq!(x.ncols(), self.n_axes(), "points have the raster's axes");
-        let mut cells = vec![None; x.nrows()];
-        cells.par_chunks_mut(BLOCK).zip(x.axis_chunks_iter(Axis(0), BLOCK).into_par_iter()).for_each(|(cells, x)| {
-            for (cell, row) in cells.iter_mut().zip(x.outer_iter()) {
-                *cell = self.cell(row).map(|cell| cell as u32);
-            }
-        });
-        cells
+        let rows = x.as_standard_layout();
+        let rows = rows.as_slice().expect("standard layout").par_chunks_exact(self.n_axes());
+        rows.with_min_len(BLOCK).map(|row| self.holding(row.iter()).map(|cell| cell as u32)).collect()
     }
 
     /// The coordinates of the middle of a cell.
@@ -199,16 +201,20 @@ impl Transform {
 }
 
 /// Where the points of an axis lie, but for those far out.
-fn range<T: Copy + Sync + Into<f64>>(x: ArrayView2<'_, T>, axis: usize) -> [f64; 2] {
-    let column = x.index_axis(Axis(1), axis);
-    let mut some: Vec<f64> = column.iter().step_by(x.nrows().div_ceil(SAMPLE)).map(|&value| value.into()).collect();
+fn range<T: Copy + Sync + Into<f64>>(values: &[T], axis: usize, n_axes: usize) -> [f64; 2] {
+    let step = n_axes * (values.len() / n_axes).div_ceil(SAMPLE);
+    let mut some: Vec<f64> = values[axis..].iter().step_by(step).map(|&value| value.into()).collect();
     let last = some.len() - 1;
     let end = ((TAIL * last as f64).round() as usize).max(usize::from(last + 1 >= MANY));
     let mut ranked = |rank: usize| *some.select_nth_unstable_by(rank, f64::total_cmp).1;
     let (low, high) = (ranked(end), ranked(last - end));
     let reach = if low < high { REACH * (high - low) } else { f64::INFINITY };
-    let within = column.iter().map(|&value| value.into()).filter(|value| (low - reach..=high + reach).contains(value));
-    within.fold([low, high], |[least, most], value: f64| [least.min(value), most.max(value)])
+    let wider = |[least, most]: [f64; 2], value: f64| {
+        if (low - reach..=high + reach).contains(&value) { [least.min(value), most.max(value)] } else { [least, most] }
+    };
+    let rows = values.par_chunks_exact(n_axes).with_min_len(BLOCK);
+    let ends = rows.fold(|| [low, high], |ends, row| wider(ends, row[axis].into()));
+    ends.reduce(|| [low, high], |a, [least, most]| wider(wider(a, least), most))
 }
 
 #[cfg(test)]
