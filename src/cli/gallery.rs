@@ -2,16 +2,18 @@
 
 use super::args::InputArgs;
 use super::{results, settings};
-use crate::cluster::Metric;
+use crate::cluster::{Assigner, Metric};
 use crate::collection::{Features, Skipped, Truth};
 use crate::decode::decode;
 use crate::embed::{Embedded, Extractors};
 use crate::evaluate::{Sampling, sample_rows};
 use crate::pipeline::Outcome;
 use crate::progress::Reporter;
+use crate::raster::picture;
 use crate::reduce::LinearParams;
 use crate::report::{self, Cluster, Confusion, Contents, Member, Score};
 use crate::source::{Collection, Content};
+use image::DynamicImage;
 use linfa::ParamGuard;
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -76,6 +78,7 @@ pub fn write(
         .collect();
     let layout = layout(&gallery.outcome.fitted.reduced, reporter)?;
     let title = input.input.file_name().map_or_else(|| "images".into(), |n| n.to_string_lossy());
+    let drawing = drawing(gallery);
     let contents = Contents {
         title: &title,
         facts: &gallery.facts,
@@ -85,9 +88,18 @@ pub fn write(
         layout: Some(layout.view()),
         confusion: confusion.as_ref(),
         sweep: gallery.outcome.fitted.sweep.as_ref(),
+        drawing: drawing.as_ref(),
         skipped: gallery.skipped,
     };
     Ok(report::write(directory, &contents, reporter)?)
+}
+
+/// The label map of a clusterer that draws in the plane.
+fn drawing(gallery: &Gallery<'_, '_>) -> Option<DynamicImage> {
+    match &gallery.outcome.fitted.clustering.assigner {
+        Assigner::Raster(map) if map.transform.n_axes() == 2 => Some(picture::labels(map).into()),
+        _ => None,
+    }
 }
 
 /// Each cluster's figures, and its middle where the extractor can draw it.

@@ -29,6 +29,8 @@ pub struct Contents<'a> {
     pub confusion: Option<&'a Confusion<'a>>,
     /// How the number of clusters was chosen, if it was.
     pub sweep: Option<&'a Sweep>,
+    /// The clusters as areas of a drawing, if they were made by one.
+    pub drawing: Option<&'a DynamicImage>,
     /// The images that were left out. The first 200 are shown, then a link to `skipped.csv` beside the report.
     pub skipped: &'a [Skipped],
 }

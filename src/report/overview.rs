@@ -18,12 +18,16 @@ const SKIPPED: usize = 200;
 /// Scores in the summary at the top.
 const HEADLINES: usize = 4;
 
+/// The clusters' areas, below the report's directory.
+pub(super) const DRAWING: &str = "report/drawing.png";
+
 pub(super) fn overview(contents: &Contents<'_>, groups: &[Group<'_>], map: Option<&Map>) -> String {
     let nav = html! {
         a href="#clusters" { "Clusters" }
         @if map.is_some() { a href="#map" { "Map" } }
         @if !contents.scores.is_empty() { a href="#scores" { "Scores" } }
         @if contents.confusion.is_some() { a href="#confusion" { "Classes" } }
+        @if contents.drawing.is_some() { a href="#drawing" { "Drawing" } }
         @if contents.sweep.is_some() { a href="#number" { "Number" } }
         @if !contents.facts.is_empty() { a href="#run" { "Run" } }
         @if !contents.skipped.is_empty() { a href="#skipped" { "Skipped" } }
@@ -37,6 +41,7 @@ pub(super) fn overview(contents: &Contents<'_>, groups: &[Group<'_>], map: Optio
         @if let Some(map) = map { (section(map)) }
         (scores(contents))
         (confusion(contents, groups))
+        @if contents.drawing.is_some() { (drawing()) }
         @if let Some(sweep) = contents.sweep { (number_of_clusters(sweep)) }
         @if !contents.facts.is_empty() {
             section #run aria-labelledby="run-title" {
@@ -95,6 +100,20 @@ fn scores(contents: &Contents<'_>) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// The areas of the clusters.
+fn drawing() -> Markup {
+    html! {
+        section #drawing aria-labelledby="drawing-title" {
+            h2 #drawing-title { "Drawing" }
+            p.lead {
+                "Images are drawn as points by two features, and the picture is clustered: each area is a cluster, and a "
+                "new image belongs to the area that it falls into. White is no cluster."
+            }
+            img src=(DRAWING) width="512" alt="The areas of the clusters";
         }
     }
 }

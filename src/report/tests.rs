@@ -65,6 +65,7 @@ impl Made {
             layout: Some(self.layout.view()),
             confusion: None,
             sweep: None,
+            drawing: None,
             skipped: &[],
         }
     }
@@ -414,4 +415,18 @@ fn the_report_shows_how_the_number_was_chosen() {
     write(out.path(), &Contents { sweep: Some(&sweep), ..made.contents(&members) }, &Silent).unwrap();
     let html = html();
     assert!(html.contains("href=\"#number\"") && html.contains("<svg") && html.contains(&sweep.suggestion.reasons[0]));
+}
+
+#[test]
+fn a_drawing_is_shown_and_goes_with_the_next_report() {
+    let made = Made::new(20, 3);
+    let members = made.members(20);
+    let out = tempfile::tempdir().unwrap();
+    let drawing = image::DynamicImage::new_rgb8(8, 8);
+    write(out.path(), &Contents { drawing: Some(&drawing), ..made.contents(&members) }, &Silent).unwrap();
+    let html = || std::fs::read_to_string(out.path().join("report.html")).unwrap();
+    assert!(html().contains("href=\"#drawing\"") && html().contains("src=\"report/drawing.png\""));
+    assert_eq!(image::open(out.path().join("report/drawing.png")).unwrap().width(), 8);
+    write(out.path(), &made.contents(&members), &Silent).unwrap();
+    assert!(!html().contains("drawing") && !out.path().join("report/drawing.png").exists());
 }

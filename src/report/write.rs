@@ -10,7 +10,7 @@ use super::contents::{Contents, ReportError};
 use super::groups::{Group, groups};
 use super::map::map;
 use super::members::members_page;
-use super::overview::overview;
+use super::overview::{DRAWING, overview};
 use super::page::ASSETS;
 use super::thumbnail::{eight_bit, png};
 use crate::files::{At, FileError, write_unsynced, write_whole};
@@ -40,6 +40,7 @@ use crate::progress::Reporter;
 ///     layout: None,
 ///     confusion: None,
 ///     sweep: None,
+///     drawing: None,
 ///     skipped: &[],
 /// };
 /// report::write(out.path(), &contents, &Silent)?;
@@ -71,6 +72,10 @@ pub fn write(out: &Path, contents: &Contents<'_>, reporter: &dyn Reporter) -> Re
             write_unsynced(&out.join(&path), &png(&eight_bit(picture)))?;
             written.insert(path);
         }
+    }
+    if let Some(drawing) = contents.drawing {
+        write_unsynced(&out.join(DRAWING), &png(&eight_bit(drawing)))?;
+        written.insert(DRAWING.into());
     }
     for (name, text) in ASSETS {
         write_unsynced(&directory.join(name), text.as_bytes())?;
@@ -135,7 +140,8 @@ fn sweep(directory: &Path, written: &HashSet<String>) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Whether `name` is `cluster-N[-N].html`, `cluster-N.png`, `clusters-N.html`, `unclustered[-N].html`, `points[-N].js`.
+/// Whether `name` is `cluster-N[-N].html`, `cluster-N.png`, `clusters-N.html`, `unclustered[-N].html`, `points[-N].js`,
+/// `drawing.png`.
 fn is_ours(name: &str) -> bool {
     let Some((stem, extension)) = name.rsplit_once('.') else { return false };
     let mut parts = stem.split('-');
@@ -145,6 +151,7 @@ fn is_ours(name: &str) -> bool {
         && match (first, extension) {
             ("cluster", "html") => (1..=2).contains(&numbers),
             ("cluster", "png") | ("clusters", "html") => numbers == 1,
+            ("drawing", "png") => numbers == 0,
             ("unclustered", "html") | ("points", "js") => numbers <= 1,
             _ => false,
         }
