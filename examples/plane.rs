@@ -5,9 +5,9 @@
 //! cargo run --release --example plane -- speed [N...]
 //! ```
 //!
-//! `sets`: adjusted mutual information at one fixed setting on fresh draws of six sets, the worst of them, and what the Bayes rule
-//! reaches on the true densities, which no method exceeds but by chance. `speed`: ten blobs of deviation 4 in a box of 256,
-//! from rows in memory to the label of each; the rival is benches/raster/speed.py.
+//! `sets`: adjusted mutual information at one fixed setting on fresh draws of six sets, the worst of them, and what the
+//! Bayes rule reaches on the true densities, which no method exceeds but by chance. `speed`: ten blobs of deviation 4 in a
+//! box of 256, from rows in memory to the label of each; the rival is benches/raster/speed.py.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! Filters of rasters, and the published classification by them: `cargo bench --bench raster`. `rival.py` beside this does
-//! the same with scipy.
+//! Filters of rasters, and the published classification by them: `cargo bench --bench raster`. `rival.py` beside this
+//! does the same with scipy.
 
 use alike::progress::Silent;
 use alike::raster::filter::{Boundary, Weighting, box_sum, gaussian, inverse_distance, maximum, median};
@@ -11,6 +11,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 const SIDE: usize = 400;
+
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn filters(c: &mut Criterion) {
     let mut rng = ChaCha8Rng::seed_from_u64(0);

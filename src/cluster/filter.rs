@@ -1,6 +1,6 @@
 //! Clusters by drawing: the peaks of the density of rows on a raster.
 
-use super::guard::{at_least_one, check_rows, linfa_params};
+use super::guard::{at_least_one, enough, linfa_params};
 use super::raster::clustering;
 use super::{ClusterError, Clustering};
 use crate::progress::Reporter;
@@ -85,7 +85,7 @@ impl FilterValidParams {
     /// # Errors
     /// Values that are not finite, fewer rows than clusters, more than 4 features, or an interruption.
     pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
-        check_rows(x, self.density.n_clusters.unwrap_or(1))?;
+        enough(x.dim(), self.density.n_clusters.unwrap_or(1))?;
         let side = self.side.unwrap_or(SIDES[x.ncols().min(SIDES.len()) - 1]);
         let params = GridParams { side, margin: (side / 32).max(1), ..Default::default() };
         let grid = Grid::draw(Transform::fit(x, &params)?, x);

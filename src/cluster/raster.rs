@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 /// The clusters that a map gives to rows in these cells, numbered by falling size.
 pub(super) fn clustering(map: LabelMap, cells: &[Option<u32>]) -> Clustering {
-    let mut labels: Vec<_> = cells.iter().map(|cell| map.cells[(*cell)? as usize].cluster).collect();
+    let mut labels: Vec<_> = cells.par_iter().map(|cell| map.cells[(*cell)? as usize].cluster).collect();
     let order = by_size(&labels, map.n_clusters());
     renumber(&mut labels, &order);
     let assigner = Assigner::Raster(map.renumbered(&order));
@@ -20,9 +20,7 @@ pub(super) fn clustering(map: LabelMap, cells: &[Option<u32>]) -> Clustering {
 pub(super) fn assign(map: &LabelMap, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
     let labels = map.assign(x);
     let middles: Vec<Vec<f64>> = match labels.iter().any(|label| label.cluster.is_none()) {
-        true => {
-            (0..map.cells.len()).filter(|&cell| map.on_border(cell)).map(|cell| map.transform.center(cell)).collect()
-        }
+        true => map.border().into_iter().map(|cell| map.transform.center(cell)).collect(),
         false => Vec::new(),
     };
     let distance = |row: ArrayView1<'_, f32>| {

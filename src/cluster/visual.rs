@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use super::guard::{check_rows, linfa_params};
+use super::guard::{enough, linfa_params};
 use super::raster::clustering;
 use super::{ClusterError, Clustering};
 use crate::progress::Reporter;
@@ -77,10 +77,9 @@ impl VisualValidParams {
     /// # Errors
     /// Other than two features, values that are not finite, all noise, or an interruption.
     pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
-        check_rows(x, 1)?;
+        enough(x.dim(), 1)?;
         let grid = Grid::draw(Transform::fit(x, &GridParams::default())?, x);
-        reporter.check()?;
-        let map = raster::visual(&grid, &self.0)?;
+        let map = raster::visual(&grid, &self.0, reporter)?;
         Ok(clustering(map, &grid.cells))
     }
 }

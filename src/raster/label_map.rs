@@ -1,6 +1,7 @@
 //! The label of each cell: what is left of a raster once it is clustered, and what new points are assigned by.
 
 use ndarray::ArrayView2;
+use rayon::prelude::*;
 
 use super::segment::Neighbours;
 use super::{Connectivity, Transform};
@@ -58,19 +59,22 @@ impl LabelMap {
     /// # Panics
     /// If the number of axes is another than the raster's.
     pub fn assign<T: Copy + Sync + Into<f64>>(&self, x: ArrayView2<'_, T>) -> Vec<CellLabel> {
-        let cells = self.transform.cells(x).into_iter();
+        let cells = self.transform.cells(x).into_par_iter();
         cells.map(|cell| cell.map_or_else(CellLabel::default, |cell| self.cells[cell as usize])).collect()
     }
 
-    /// Whether a cell belongs to a cluster and lies at the raster's end or beside a cell that belongs to none.
-    pub(crate) fn on_border(&self, cell: usize) -> bool {
+    /// The cells that belong to a cluster and lie at the raster's end or beside a cell that belongs to none.
+    pub(crate) fn border(&self) -> Vec<usize> {
         let neighbours = Neighbours::new(&self.transform.shape, Connectivity::Faces);
-        let (mut n_neighbours, mut open) = (0, false);
-        neighbours.visit(cell, |other| {
-            n_neighbours += 1;
-            open |= self.cells[other].cluster.is_none();
-        });
-        self.cells[cell].cluster.is_some() && (open || n_neighbours < 2 * self.transform.n_axes())
+        let is_border = |cell: &usize| {
+            let (mut n_neighbours, mut open) = (0, false);
+            neighbours.visit(*cell, |other| {
+                n_neighbours += 1;
+                open |= self.cells[other].cluster.is_none();
+            });
+            self.cells[*cell].cluster.is_some() && (open || n_neighbours < 2 * self.transform.n_axes())
+        };
+        (0..self.cells.len()).filter(is_border).collect()
     }
 
     /// Number of clusters: one more than the highest.

@@ -93,12 +93,23 @@ pub fn shares(shares: ArrayView2<'_, f64>) -> RgbImage {
     shaded(shares, |share| share)
 }
 
+/// Levels of grey, 255 the brightest.
+///
+/// ```
+/// let picture = alike::raster::picture::levels(ndarray::array![[0, 90]].view());
+/// assert_eq!(*picture.get_pixel(0, 0), image::Rgb([90; 3]));
+/// ```
+pub fn levels(levels: ArrayView2<'_, u8>) -> RgbImage {
+    drawn(levels, |level| Rgb([level; 3]))
+}
+
 fn shaded(values: ArrayView2<'_, f64>, darkness: impl Fn(f64) -> f64) -> RgbImage {
+    drawn(values, |value| cubehelix(1.0 - darkness(value).clamp(0.0, 1.0)))
+}
+
+fn drawn<T: Copy>(values: ArrayView2<'_, T>, colour: impl Fn(T) -> Rgb<u8>) -> RgbImage {
     let (width, height) = values.dim();
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        let value = values[[x as usize, height - 1 - y as usize]];
-        cubehelix(1.0 - darkness(value).clamp(0.0, 1.0))
-    })
+    RgbImage::from_fn(width as u32, height as u32, |x, y| colour(values[[x as usize, height - 1 - y as usize]]))
 }
 
 /// Pictures from left to right on one.

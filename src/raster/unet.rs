@@ -1,6 +1,6 @@
 //! The network that sees where clusters are: O. Ronneberger et al., U-Net, 2015, small, on what a [`Grid`] holds.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::Grid;
@@ -12,8 +12,6 @@ const N_INPUTS: usize = 2;
 const N_OUTPUTS: usize = 2;
 /// Channels from the level of half the cells along a side down.
 const WIDTHS: [usize; 5] = [16, 32, 64, 96, 128];
-/// Sides are a multiple of this.
-const STRIDE: usize = 1 << WIDTHS.len();
 
 /// A U-Net that sees a raster of counts, and says of each cell whether it is part of a cluster, and of a cluster's core.
 #[derive(Debug)]
@@ -25,6 +23,9 @@ pub struct UNet {
 }
 
 impl UNet {
+    /// Sides of a raster are a multiple of this.
+    pub const STRIDE: usize = 1 << WIDTHS.len();
+
     /// With weights read from `vb`, to be trained or frozen. 0.9 million of them.
     ///
     /// # Errors
@@ -107,8 +108,8 @@ impl UNet {
         let &[height, width] = grid.counts.shape() else {
             candle_core::bail!("a raster of shape {:?}: the network sees the plane", grid.counts.shape());
         };
-        if height % STRIDE != 0 || width % STRIDE != 0 {
-            candle_core::bail!("a raster of {height} x {width} cells: sides are a multiple of {STRIDE}");
+        if height % Self::STRIDE != 0 || width % Self::STRIDE != 0 {
+            candle_core::bail!("a raster of {height} x {width} cells: sides are a multiple of {}", Self::STRIDE);
         }
         let (sum, occupied) = grid.counts.iter().fold((0.0, 0.0), |(sum, occupied), &count| {
             (sum + f64::from(count), occupied + f64::from(u8::from(count > 0)))
@@ -119,6 +120,6 @@ impl UNet {
             [count.min(1) as f32, filled.min(1.5) as f32]
         };
         let values: Vec<f32> = grid.counts.iter().flat_map(told).collect();
-        Tensor::from_vec(values, (1, height, width, N_INPUTS), &Device::Cpu)?.to_dtype(DType::F32)
+        Tensor::from_vec(values, (1, height, width, N_INPUTS), &Device::Cpu)
     }
 }

@@ -17,7 +17,7 @@ use super::{
     CellLabel, Connectivity, Flood, Grid, LabelMap, RasterError, UNet, components, distance, grow, require, watershed,
 };
 use crate::collection::ClusterId;
-use crate::progress::Silent;
+use crate::progress::Reporter;
 
 const WEIGHTS: &[u8] = include_bytes!("../../models/visual-unet.safetensors");
 /// Points that a core needs; fewer are chance.
@@ -70,23 +70,25 @@ impl VisualParams {
 /// what the network was trained on.
 ///
 /// # Errors
-/// A parameter out of its range, other than two axes, or sides that aren't a multiple of 32.
+/// A parameter out of its range, other than two axes, sides that aren't a multiple of 32, or an interruption.
 ///
 /// ```
+/// use alike::progress::Silent;
 /// use alike::raster::{Grid, GridParams, Transform, visual};
 /// let moons = alike::synth::moons(&Default::default())?.data;
 /// let grid = Grid::draw(Transform::fit(moons.view(), &GridParams::default())?, moons.view());
-/// assert_eq!(visual(&grid, &Default::default())?.n_clusters(), 2);
+/// assert_eq!(visual(&grid, &Default::default(), &Silent)?.n_clusters(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn visual(grid: &Grid, params: &VisualParams) -> Result<LabelMap, RasterError> {
+pub fn visual(grid: &Grid, params: &VisualParams, reporter: &dyn Reporter) -> Result<LabelMap, RasterError> {
     params.verify()?;
     let &[height, width] = grid.counts.shape() else {
         return Err(RasterError::NotPlane { found: grid.counts.ndim() });
     };
     for side in [height, width] {
-        require(side % 32 == 0, "side", side, "a multiple of 32")?;
+        require(side % UNet::STRIDE == 0, "side", side, "a multiple of 32")?;
     }
+    reporter.check()?;
     let odds = NETWORK.odds(&denoised(grid, params.denoise)).expect("a raster of a size that was checked");
     let seen = |channel: usize| {
         let odds = odds.iter().map(|odds| odds[channel]).collect();
@@ -99,18 +101,18 @@ pub fn visual(grid: &Grid, params: &VisualParams) -> Result<LabelMap, RasterErro
     grow(&mut labels, params.reach);
     add_overlooked(grid, &mut labels, params.reach);
     if params.split {
-        split_by_density(grid, &mut labels, &DensityParams::default(), &Silent)?;
+        split_by_density(grid, &mut labels, &DensityParams::default(), reporter)?;
     }
     let cells = labels.iter().zip(&part).map(|(&cluster, odds)| CellLabel {
         cluster,
         confidence: if cluster.is_some() { 1.0 / (1.0 + (-odds).exp()) } else { 0.0 },
     });
-    let mut cells: Vec<CellLabel> = cells.collect();
+    let mut map = LabelMap { cells: cells.collect(), transform: grid.transform.clone() };
     let counts = grid.counts.mapv(f64::from);
     let density = gaussian(counts.view(), BORDER * bandwidth(&counts), Boundary::Plain);
-    let n_clusters = cells.iter().filter_map(|cell| cell.cluster).max().map_or(0, |most| most + 1);
-    by_normals(&counts, &density, &mut cells, n_clusters);
-    Ok(LabelMap { cells, transform: grid.transform.clone() })
+    let n_clusters = map.n_clusters();
+    by_normals(&counts, &density, &mut map.cells, n_clusters);
+    Ok(map)
 }
 
 /// The raster with each count replaced by the median around it.
@@ -128,15 +130,14 @@ fn denoised(grid: &Grid, window: usize) -> Cow<'_, Grid> {
 fn markers(grid: &Grid, part: &ArrayD<f32>, core: &ArrayD<f32>) -> ArrayD<Option<ClusterId>> {
     let sure = |odds: &ArrayD<f32>, low: f32, high: f32| {
         let (mut found, n) = components(odds.mapv(|odds| odds > low).view(), Connectivity::Corners);
-        let mut seen = vec![(0, f32::NEG_INFINITY); n];
-        ndarray::Zip::from(&found).and(&grid.counts).and(odds).for_each(|found, count, &odds| {
+        let points = points_of(&found, n, grid);
+        let mut surest = vec![f32::NEG_INFINITY; n];
+        ndarray::Zip::from(&found).and(odds).for_each(|found, &odds| {
             if let Some(found) = found {
-                let (points, most) = &mut seen[*found];
-                *points += count;
-                *most = most.max(odds);
+                surest[*found] = surest[*found].max(odds);
             }
         });
-        found.mapv_inplace(|found| found.filter(|&found| seen[found].0 >= LEAST && seen[found].1 > high));
+        found.mapv_inplace(|found| found.filter(|&found| points[found] >= LEAST && surest[found] > high));
         (found, n)
     };
     let (cores, _) = sure(core, CORE[0], CORE[1]);
@@ -153,6 +154,17 @@ fn markers(grid: &Grid, part: &ArrayD<f32>, core: &ArrayD<f32>) -> ArrayD<Option
     components(mask.view(), Connectivity::Corners).0
 }
 
+/// The points in each of `n` parts.
+fn points_of(parts: &ArrayD<Option<usize>>, n: usize, grid: &Grid) -> Vec<u32> {
+    let mut points = vec![0; n];
+    ndarray::Zip::from(parts).and(&grid.counts).for_each(|part, count| {
+        if let Some(part) = part {
+            points[*part] += count;
+        }
+    });
+    points
+}
+
 /// Makes clusters of what lies far from all others and holds a good part of the points, or of everything if nothing was
 /// seen at all.
 fn add_overlooked(grid: &Grid, labels: &mut ArrayD<Option<ClusterId>>, reach: f64) {
@@ -163,12 +175,7 @@ fn add_overlooked(grid: &Grid, labels: &mut ArrayD<Option<ClusterId>>, reach: f6
         .and(&*labels)
         .map_collect(|&away, label| label.is_none() && f64::from(away) <= (reach / 2.0).powi(2));
     let (found, n) = components(near.view(), Connectivity::Corners);
-    let mut points = vec![0; n];
-    ndarray::Zip::from(&found).and(&grid.counts).for_each(|found, count| {
-        if let Some(found) = found {
-            points[*found] += count;
-        }
-    });
+    let points = points_of(&found, n, grid);
     let least = if next > 0 { OVERLOOKED * f64::from(grid.counts.sum()) } else { 0.0 };
     let names: Vec<Option<ClusterId>> = points
         .iter()
@@ -194,12 +201,13 @@ mod tests {
 
     use super::*;
     use crate::evaluate::{Contingency, ami};
+    use crate::progress::Silent;
     use crate::raster::{GridParams, Transform};
     use crate::synth;
 
     fn seen(x: &Array2<f64>, params: &VisualParams) -> LabelMap {
         let transform = Transform::fit(x.view(), &GridParams::default()).unwrap();
-        visual(&Grid::draw(transform, x.view()), params).unwrap()
+        visual(&Grid::draw(transform, x.view()), params, &Silent).unwrap()
     }
 
     fn clusters(x: &Array2<f64>) -> (LabelMap, Vec<Option<ClusterId>>) {

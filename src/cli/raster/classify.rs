@@ -16,12 +16,10 @@ use crate::device::Device;
 use crate::files::write_whole;
 use crate::progress::Reporter;
 use crate::raster::filter::Boundary;
-use crate::raster::{CellLabel, ClassifyParams, Loop, SparseMap, SparseParams, classify, picture};
+use crate::raster::{CellLabel, ClassifyParams, Loop, SparseMap, SparseParams, Transform, classify, picture};
 
 /// Milliseconds of a frame.
 const FRAME: u32 = 800;
-/// Most axes of a raster.
-const MAX_AXES: usize = 4;
 
 /// Runs the command.
 pub fn run(args: &ClassifyArgs, printer: &Printer) -> anyhow::Result<Exit> {
@@ -29,7 +27,7 @@ pub fn run(args: &ClassifyArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let points = Points::read(&args.points.points)?;
     let truth = points.classes(&args.points.points, args.classes.truth.as_deref(), printer)?;
     let out = &args.points.out;
-    let sparse = points.x.ncols() > MAX_AXES && args.classes.boundary == Boundary::Plain;
+    let sparse = points.x.ncols() > Transform::MAX_AXES && args.classes.boundary == Boundary::Plain;
     let (labels, loops) = if sparse {
         printer.notice("more than 4 dimensions: points vote in the cells that hold any, without loops or pictures");
         let params = SparseParams { side: args.points.side, ..SparseParams::default() };

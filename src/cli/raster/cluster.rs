@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use anyhow::bail;
-use image::{GrayImage, buffer::ConvertBuffer};
 use ndarray::Ix2;
 use serde_json::json;
 
@@ -13,37 +11,29 @@ use super::points::{self, Points};
 use crate::cli::Exit;
 use crate::cli::printer::Printer;
 use crate::pipeline::NClusters;
-use crate::raster::{DensityParams, Equaliser, Grid, GridParams, Transform, clusters, equalise, hierarchy, picture};
+use crate::raster::{DensityParams, Equaliser, clusters, equalise, hierarchy, picture};
 
 /// Runs the command.
 pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let points = Points::read(&args.points.points)?;
-    let x = points.x.view();
-    if x.ncols() != 2 {
-        bail!("{} has {} columns: pictures are of two", args.points.points.display(), x.ncols());
-    }
-    let transform = Transform::fit(x, &GridParams { side: args.points.side, ..GridParams::default() })?;
+    let grid = points::grid(&args.points, &points.x)?;
     let n_clusters = match args.clusters {
         NClusters::Auto => None,
         NClusters::Fixed(n) => Some(n),
     };
     let params = DensityParams { n_clusters, noise: args.alone, ..DensityParams::default() };
-    let found = clusters(&Grid::draw(transform, x), &params, printer)?;
+    let found = clusters(&grid, &params, printer)?;
     let out = &args.points.out;
     points::new_directory(out)?;
-    let labels = found.map.assign(x);
+    let labels = found.map.assign(points.x.view());
     points::write_labels(out, &points.ids, &labels, |cluster| cluster.to_string())?;
     write_png(&out.join("labels.png"), &picture::labels(&found.map))?;
     let plane = found.density.view().into_dimensionality::<Ix2>()?;
     write_png(&out.join("density.png"), &picture::density(plane))?;
     for (name, equaliser) in [("published", Equaliser::Published), ("histogram", Equaliser::Histogram)] {
         let levels = equalise(found.density.view(), equaliser).into_dimensionality::<Ix2>()?;
-        let (width, height) = levels.dim();
-        let grey = GrayImage::from_fn(width as u32, height as u32, |x, y| {
-            image::Luma([levels[[x as usize, height - 1 - y as usize]]])
-        });
-        write_png(&out.join(format!("equalised-{name}.png")), &grey.convert())?;
+        write_png(&out.join(format!("equalised-{name}.png")), &picture::levels(levels.view()))?;
     }
     let most = found.density.iter().copied().fold(0.0, f64::max);
     let levels: Vec<f64> = (1..=args.levels).rev().map(|halvings| most * 0.5f64.powi(halvings as i32)).collect();

@@ -12,7 +12,7 @@ use crate::collection::{ClusterId, Embeddings, Truth};
 use crate::files::{At, write_whole};
 use crate::progress::Reporter;
 use crate::raster::filter::Boundary;
-use crate::raster::{CellLabel, GridParams, LabelMap, Transform};
+use crate::raster::{CellLabel, Grid, GridParams, LabelMap, Transform};
 
 /// Points and their ids.
 pub struct Points {
@@ -81,6 +81,15 @@ fn read_csv(path: &Path) -> anyhow::Result<(Embeddings, Option<Truth>)> {
     }
     let x = Array2::from_shape_vec((ids.len(), columns.len()), values)?;
     Ok((Embeddings::new(ids, x)?, label_at.map(|_| Truth::from_names(labels))))
+}
+
+/// The points as a picture.
+pub fn grid(args: &PointsArgs, x: &Array2<f32>) -> anyhow::Result<Grid> {
+    if x.ncols() != 2 {
+        bail!("{} has {} columns: pictures are of two", args.points.display(), x.ncols());
+    }
+    let transform = Transform::fit(x.view(), &GridParams { side: args.side, ..GridParams::default() })?;
+    Ok(Grid::draw(transform, x.view()))
 }
 
 /// The points whose classes are known, drawn.

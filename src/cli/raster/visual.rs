@@ -10,20 +10,18 @@ use super::film::write_png;
 use super::points::{self, Points};
 use crate::cli::Exit;
 use crate::cli::printer::Printer;
-use crate::raster::{Grid, GridParams, Transform, VisualParams, picture, visual};
+use crate::raster::{VisualParams, picture, visual};
 
 /// Runs the command.
 pub fn run(args: &VisualArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let points = Points::read(&args.points.points)?;
-    let x = points.x.view();
-    let transform = Transform::fit(x, &GridParams { side: args.points.side, ..GridParams::default() })?;
-    let grid = Grid::draw(transform, x);
+    let grid = points::grid(&args.points, &points.x)?;
     let params = VisualParams { denoise: args.denoise as usize, reach: args.reach, split: args.split_by_density };
-    let map = visual(&grid, &params)?;
+    let map = visual(&grid, &params, printer)?;
     let out = &args.points.out;
     points::new_directory(out)?;
-    let labels = map.assign(x);
+    let labels = map.assign(points.x.view());
     points::write_labels(out, &points.ids, &labels, |cluster| cluster.to_string())?;
     write_png(&out.join("labels.png"), &picture::labels(&map))?;
     let counts = grid.counts.mapv(f64::from).into_dimensionality::<Ix2>()?;

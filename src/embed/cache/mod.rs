@@ -1,6 +1,6 @@
 //! Features that were computed before, so that an interrupted run goes on and a second run decodes nothing. Only rows of
-//! up to 16,384 features are kept: as f32, or, of extractors that round theirs, as f16. Of joined extractors each has its own rows, so that any combination of what was computed costs
-//! nothing.
+//! up to 16,384 features are kept: as f32, or, of extractors that round theirs, as f16. Of joined extractors each has its
+//! own rows, so that any combination of what was computed costs nothing.
 //!
 //! ```text
 //! CACHE/embeddings-v2/SPEC-HASH/*.seg    content hash -> row of features

@@ -168,3 +168,23 @@ fn layers_with_weights() -> Result<()> {
         Linear::new(x[1].clone(), Some(x[2].clone()), Activation::QuickGelu)?.forward_add(&x[0], &x[3])
     })
 }
+
+/// With the running moments, folded into the weights and not.
+#[test]
+fn a_frozen_convolution_with_its_norm_is_the_trained_one() -> Result<()> {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let norm = ["weight", "bias", "running_mean", "running_var"].map(|name| format!("norm.{name}"));
+    let names = [vec!["conv.weight"], norm.iter().map(String::as_str).collect()].concat();
+    let tensors = [
+        random(&mut rng, &[7, 5, 3, 3]),
+        random(&mut rng, &[7]),
+        random(&mut rng, &[7]),
+        random(&mut rng, &[7]),
+        (random(&mut rng, &[7]).sqr()? + 0.1)?,
+    ];
+    let config = Conv2dConfig { stride: 2, padding: 1, activation: Activation::Relu, ..Default::default() };
+    let load = |train| ConvNorm::load(named(&names, &tensors), 5, 7, 3, config, train);
+    let x = random(&mut rng, &[2, 9, 11, 5]);
+    assert_close(&load(false)?.forward(&x, true)?, &load(true)?.forward(&x, false)?, 1e-5);
+    Ok(())
+}

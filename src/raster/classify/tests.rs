@@ -87,7 +87,6 @@ fn params(weighting: Weighting) -> ClassifyParams {
 fn meets_the_published_experiment() {
     let oracle = Oracle::new();
     let best = oracle.accuracy(|cell| Some(oracle.bayes[cell]));
-    println!("most probable classes: {best:.4}");
     assert!((best - 0.380).abs() < 0.0005, "{best}");
     assert_eq!(oracle.drawn().cells.iter().filter(|cell| cell.cluster.is_some()).count(), 9_877);
     for (weighting, expected) in [
@@ -100,14 +99,12 @@ fn meets_the_published_experiment() {
         let mut figures = Vec::new();
         let mut see = |after: Loop<'_>| figures.push(oracle.figures(after));
         let map = classify(oracle.drawn(), &params(weighting), &mut see, &Silent).unwrap();
-        println!("{weighting:?}: {figures:.4?}");
         for (figure, expected) in figures.iter().flatten().zip(expected.iter().flatten()) {
             assert!((figure - expected).abs() <= 0.002, "{weighting:?}: {figure:.4} for {expected}");
         }
         if weighting == Weighting::InverseDistance {
             let mut areas = [0_usize; 5];
             map.cells.iter().for_each(|cell| areas[cell.cluster.unwrap()] += 1);
-            println!("areas {areas:?}");
             for (area, expected) in areas.iter().zip([39_839_usize, 20_325, 22_157, 43_242, 34_437]) {
                 assert!(area.abs_diff(expected) <= 320, "{areas:?}");
             }

@@ -7,7 +7,7 @@
 use ndarray::ArrayD;
 use rayon::prelude::*;
 
-use super::CellLabel;
+use super::super::{CellLabel, Transform};
 use crate::collection::ClusterId;
 
 /// Least Bhattacharyya coefficient between a cluster's density and the normal one of its mean and covariance: 0.95 and
@@ -17,8 +17,7 @@ const NORMAL: f64 = 0.9;
 const ROUNDS: usize = 6;
 /// Logarithm of the share below which a cluster has no part in a cell.
 const NONE: f64 = -20.0;
-/// Most axes of a raster.
-const AXES: usize = 4;
+const AXES: usize = Transform::MAX_AXES;
 
 /// Moves the borders between normal clusters to where their fitted densities are equal. Nothing moves if one would lose
 /// more than half of its points.

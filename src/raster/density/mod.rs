@@ -86,7 +86,7 @@ pub fn clusters(grid: &Grid, params: &DensityParams, reporter: &dyn Reporter) ->
     if counts.sum() == 0.0 {
         return Err(RasterError::Empty);
     }
-    let connectivity = if counts.ndim() > 2 { Connectivity::Faces } else { Connectivity::Corners };
+    let connectivity = connectivity(counts.ndim());
     let peaks = peaks::find(&counts, n_clusters, chance, connectivity, reporter)?;
     reporter.check()?;
     let (valleys, passes) = valleys(&counts, &peaks, connectivity);
@@ -185,9 +185,14 @@ fn by_points(counts: &ArrayD<f64>, labels: &[CellLabel], n_clusters: usize) -> V
     order
 }
 
+/// Corners join in the plane; in more axes they would join nearly everything.
+fn connectivity(n_axes: usize) -> Connectivity {
+    if n_axes > 2 { Connectivity::Faces } else { Connectivity::Corners }
+}
+
 /// Of each level, the connected components of the cells that reach it: the hierarchy as pictures, the lowest level first.
 /// The clusters of a level lie within those of the levels below.
 pub fn hierarchy(density: ArrayViewD<'_, f64>, levels: &[f64]) -> Vec<(ArrayD<Option<ClusterId>>, usize)> {
-    let connectivity = if density.ndim() > 2 { Connectivity::Faces } else { Connectivity::Corners };
+    let connectivity = connectivity(density.ndim());
     levels.iter().map(|&level| super::components(density.mapv(|v| v >= level).view(), connectivity)).collect()
 }

@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 use crate::evaluate::{EvaluateParams, evaluate};
 use crate::progress::{Silent, Watch};
-use crate::raster::{GridParams, Transform, components};
+use crate::raster::filter::Weighting;
+use crate::raster::{ClassifyParams, GridParams, Loop, Transform, classify, components};
 use crate::synth::*;
 
 fn grid(x: ArrayView2<'_, f64>) -> Grid {
@@ -220,4 +221,24 @@ fn bad_parameters_and_interruptions_are_errors() {
     assert!(of(DensityParams { noise: 1.0, ..Default::default() }).is_err());
     let stopped = clusters(&grid, &DensityParams::default(), &Watch::stopping_after(0));
     assert!(matches!(stopped, Err(RasterError::Interrupted(_))));
+}
+
+/// The density that classification adds up, of points of one class.
+#[test]
+fn loops_add_up_as_in_classification() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let grid = grid(Array2::from_shape_simple_fn((40, 2), || rng.random_range(0.0..1.0)).view());
+    let classes = vec![Some(0); grid.cells.len()];
+    let middles: Vec<f64> =
+        grid.cells.iter().flatten().flat_map(|&cell| grid.transform.center(cell as usize)).collect();
+    let middles = Array2::from_shape_vec((grid.cells.len(), 2), middles).unwrap();
+    for (weighting, boundary) in [(Weighting::Equal, Boundary::Plain), (Weighting::InverseDistance, Boundary::Torus)] {
+        let drawn = LabelMap::draw(grid.transform.clone(), middles.view(), &classes);
+        let params = ClassifyParams { window: 6, weighting, boundary, ..ClassifyParams::default() };
+        let mut last = None;
+        classify(drawn, &params, &mut |after: Loop<'_>| last = Some(after.density.clone()), &Silent).unwrap();
+        let found = by_loops(grid.counts.view(), 6, params.n_loops, weighting, boundary);
+        let apart = (&found - &last.unwrap()).mapv(f64::abs);
+        assert!(apart.iter().all(|&apart| apart < 1e-9), "{weighting:?}");
+    }
 }

@@ -2,7 +2,8 @@
 
 use ndarray::ArrayViewD;
 
-use super::super::{Connectivity, segment::Neighbours};
+use super::super::Connectivity;
+use super::super::segment::{Neighbours, root};
 
 /// How the components of {density >= level} are born and joined as the level falls.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,14 +78,6 @@ pub fn component_tree(density: ArrayViewD<'_, f64>, connectivity: Connectivity) 
         }
     }
     ComponentTree { branches: lasting(branches) }
-}
-
-fn root(above: &mut [u32], mut cell: usize) -> usize {
-    while above[cell] as usize != cell {
-        above[cell] = above[above[cell] as usize];
-        cell = above[cell] as usize;
-    }
-    cell
 }
 
 /// Without the branches that end where they begin, as plateaus give: only others of that kind end in them.

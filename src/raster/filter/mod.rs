@@ -24,12 +24,10 @@ pub use inverse::inverse_distance;
 pub use maximum::maximum;
 pub use median::median;
 pub(super) use scatter::{Change, scatter};
-use serde::{Deserialize, Serialize};
 pub use sums::box_sum;
 
 /// What lies beyond the edges of a raster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Boundary {
     /// Nothing.
     #[default]
@@ -63,8 +61,7 @@ impl Boundary {
 }
 
 /// How much a cell of a window counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Weighting {
     /// As much as any other.
     Equal,

@@ -51,15 +51,12 @@ fn meets_the_published_curve() {
     fractal(drawn, &params, &mut see, &Silent).unwrap();
     for (number, expected) in [(10, 0.92), (20, 0.71), (30, 0.45), (50, 0.116), (80, 0.007), (100, 0.0005)] {
         let found = curve[number - 1].0;
-        println!("unlabelled after {number}: {found:.4} for {expected}");
         assert!((found - expected).abs() <= 0.01, "{number}: {found} for {expected}");
     }
     for (number, expected) in [(51, 0.042), (80, 0.212), (100, 0.265), (150, 0.345), (200, 0.396), (250, 0.428)] {
         let found = curve[number - 1].1;
-        println!("changed in {number}: {found:.4} for {expected}, interface {:.4}", curve[number - 1].2);
         assert!((found - expected).abs() <= 0.01, "{number}: {found} for {expected}");
     }
-    println!("shares {:.4?}", curve[249].3);
     for (found, expected) in curve[249].3.iter().zip([0.239, 0.390, 0.264, 0.107]) {
         assert!((found - expected).abs() <= 0.01, "{:?}", curve[249].3);
     }
@@ -95,7 +92,6 @@ fn the_pinned_process_spends_its_time_by_the_harmonic_probabilities() {
         let found = harmonic(&drawn, &params, &Silent).unwrap();
         let difference = (&times - &found.probabilities).mapv(f64::abs);
         let (mean, most) = (difference.mean().unwrap(), difference.iter().fold(0.0, |a: f64, b| a.max(*b)));
-        println!("{boundary:?}: mean difference {mean:.4}, largest {most:.4}");
         assert!(mean < 0.015 && most < 0.06, "{boundary:?}: {mean} {most}");
     }
 }
@@ -108,7 +104,6 @@ fn harmonic_probabilities_are_their_neighbours_mean() {
         let drawn = small(shape, &[(3, 4, 0), (50, 40, 1), (30, 7, 2), (31, 7, 0), (59, 0, 3)]);
         let params = HarmonicParams { boundary, ..HarmonicParams::default() };
         let found = harmonic(&drawn, &params, &Silent).unwrap();
-        println!("{} rounds", found.n_rounds);
         for (class, values) in found.probabilities.outer_iter().enumerate() {
             for (cell, &value) in values.iter().enumerate() {
                 assert!((0.0..=1.0).contains(&value));

@@ -43,6 +43,15 @@ pub fn components(mask: ArrayViewD<'_, bool>, connectivity: Connectivity) -> (Ar
 }
 
 /// Disjoint sets of cells, each with its lowest cell as the root.
+/// The first cell of a set, where `above` holds a way up to it from each cell; halves the way.
+pub(in crate::raster) fn root(above: &mut [u32], mut cell: usize) -> usize {
+    while above[cell] as usize != cell {
+        above[cell] = above[above[cell] as usize];
+        cell = above[cell] as usize;
+    }
+    cell
+}
+
 struct Sets(Vec<u32>);
 
 impl Sets {
@@ -50,13 +59,8 @@ impl Sets {
         Self((0..n as u32).collect())
     }
 
-    fn root(&mut self, mut cell: u32) -> u32 {
-        while self.0[cell as usize] != cell {
-            let above = self.0[self.0[cell as usize] as usize];
-            self.0[cell as usize] = above;
-            cell = above;
-        }
-        cell
+    fn root(&mut self, cell: u32) -> u32 {
+        root(&mut self.0, cell as usize) as u32
     }
 
     fn join(&mut self, a: u32, b: u32) {

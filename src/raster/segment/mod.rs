@@ -10,6 +10,7 @@ mod neighbours;
 mod watershed;
 
 pub use components::components;
+pub(super) use components::root;
 pub use distance::distance;
 pub use grow::grow;
 pub use neighbours::Connectivity;
