@@ -13,7 +13,7 @@
 //! pipeline                                          fit and predict: the stages composed
 //! model                                             the fitted artefact: save, load, assign
 //! source decode embed reduce cluster raster evaluate synth the stages
-//! nn                                                layers of neural networks
+//! neighbors nn                                      nearest neighbours; layers of neural networks
 //! collection distance device files npy progress     vocabulary
 //! ```
 //!
@@ -35,6 +35,7 @@ pub mod embed;
 pub mod evaluate;
 pub mod files;
 pub mod model;
+pub mod neighbors;
 pub mod nn;
 pub mod npy;
 pub mod pipeline;

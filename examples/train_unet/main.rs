@@ -1,7 +1,7 @@
 //! Trains the network of the visual clusterer on synthetic sets, or says how well it does on sets that it never saw.
 //!
 //! ```text
-//! cargo run --release --example train_unet -- train OUT.safetensors [STEPS [SEED [FROM.safetensors]]]
+//! cargo run --release --example train_unet -- train OUT.safetensors [STEPS [SEED]]
 //! cargo run --release --example train_unet -- test WEIGHTS.safetensors
 //! cargo run --release --example train_unet -- show WEIGHTS.safetensors OUT.png
 //! ```
@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
+use alike::nn::kaiming_normal;
 use alike::raster::UNet;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
@@ -40,13 +41,10 @@ fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize, default: u64| args.get(at).map_or(Ok(default), |arg| arg.parse());
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["train", out, ..] => {
-            let from = args.get(4).map(Path::new);
-            train(Path::new(out), number(2, 5000)? as usize, number(3, 0)?, from)
-        }
+        ["train", out, ..] => train(Path::new(out), number(2, 4000)? as usize, number(3, 0)?),
         ["test", weights] => test(&frozen(Path::new(weights))?),
         ["show", weights, out] => show(&frozen(Path::new(weights))?, Path::new(out)),
-        _ => Err("usage: train_unet train OUT [STEPS [SEED [FROM]]] | test WEIGHTS | show WEIGHTS OUT.png".into()),
+        _ => Err("usage: train_unet train OUT [STEPS [SEED]] | test WEIGHTS | show WEIGHTS OUT.png".into()),
     }
 }
 
@@ -55,16 +53,12 @@ fn frozen(weights: &Path) -> Result<UNet> {
     Ok(UNet::load(vb, false)?)
 }
 
-/// From random weights, or those of a file.
-fn train(out: &Path, steps: usize, seed: u64, from: Option<&Path>) -> Result<()> {
+/// The same steps and seed give the same weights, at any number of threads.
+fn train(out: &Path, steps: usize, seed: u64) -> Result<()> {
     let map = VarMap::new();
     let network = UNet::load(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu), true)?;
-    if let Some(from) = from {
-        let weights = candle_core::safetensors::load(from, &Device::Cpu)?;
-        for (name, variable) in map.data().lock().expect("no thread panicked").iter() {
-            variable.set(&weights.get(name).ok_or(format!("no {name}"))?.to_dtype(DType::F32)?)?;
-        }
-    }
+    let variables: BTreeMap<_, _> = map.data().lock().expect("no thread panicked").clone().into_iter().collect();
+    kaiming_normal(&variables, seed)?;
     let mut optimizer = AdamW::new(map.all_vars(), ParamsAdamW { weight_decay: 1e-3, ..Default::default() })?;
     let start = Instant::now();
     let mut losses = Vec::new();

@@ -5,6 +5,7 @@ use super::rows::Rows;
 use super::search::Search;
 use super::{Density, Mixture, Tree, raster, sparse};
 use crate::collection::{ClusterId, Features};
+use crate::distance::Metric;
 use crate::raster::LabelMap;
 use ndarray::{Array2, ArrayView2};
 
@@ -79,16 +80,6 @@ impl Assigner {
             Self::Density(_) | Self::Raster(_) => None,
         }
     }
-}
-
-/// How near a row is to a centroid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Metric {
-    /// Straight-line distance.
-    Euclidean,
-    /// 1 - cosine similarity; centroids are unit vectors.
-    Cosine,
 }
 
 /// Centroids as an assigner.

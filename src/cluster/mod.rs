@@ -37,7 +37,8 @@ mod verdict;
 mod visual;
 mod within;
 
-pub use assigner::{Assigner, Assignment, Centroids, Metric};
+pub use crate::distance::Metric;
+pub use assigner::{Assigner, Assignment, Centroids};
 pub use bisecting::{BisectingParams, BisectingValidParams, Split};
 pub use dbscan::{DbscanParams, DbscanValidParams};
 pub use density::Density;

@@ -15,6 +15,16 @@ pub(crate) use scatter::{Scatter, scatter};
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
+/// How far rows are from one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metric {
+    /// Straight-line distance.
+    Euclidean,
+    /// 1 - cosine similarity.
+    Cosine,
+}
+
 /// Rows a task takes at a time. Fixed, so that sums don't depend on the number of threads.
 pub const BLOCK_ROWS: usize = 256;
 

@@ -12,7 +12,6 @@ use candle_nn::{VarBuilder, VarMap};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::adam::Adam;
@@ -25,6 +24,7 @@ use crate::decode::Limits;
 use crate::device;
 use crate::embed::{Cache, EmbedError, ExtractorSpec, PixelsChoice, choose_pixels};
 use crate::files::write_whole;
+use crate::nn::kaiming_normal;
 use crate::progress::Reporter;
 use crate::source::Source;
 
@@ -155,16 +155,7 @@ impl<'a> Training<'a> {
         let head = Head::load(spec, vb.pp("head"))?;
         let named = variables.data().lock().expect("no other user").clone();
         let named: BTreeMap<_, _> = named.into_iter().collect();
-        let mut rng = ChaCha8Rng::seed_from_u64(params.seed);
-        for variable in named.values().filter(|variable| variable.rank() > 1) {
-            // Kaiming: as much variance behind a ReLU as before it.
-            let n: usize = variable.dims()[1..].iter().product();
-            let scale = (2.0 / n as f32).sqrt();
-            let normal =
-                |_| -> f32 { scale * <StandardNormal as Distribution<f32>>::sample(&StandardNormal, &mut rng) };
-            let values: Vec<f32> = (0..variable.elem_count()).map(normal).collect();
-            variable.set(&Tensor::from_vec(values, variable.shape(), device)?)?;
-        }
+        kaiming_normal(&named, params.seed)?;
         let decay_from = params.max_steps - params.max_steps * 3 / 10;
         let progress = Progress { step: 0, loss: 0.0, best: f64::INFINITY, stale: 0, decay_from };
         let pixels = spec.pixels;
