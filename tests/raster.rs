@@ -96,3 +96,24 @@ fn points_of_many_dimensions_and_of_unknown_classes() {
     fs::write(dir.join("q.csv"), "x,y\n1,2\n3,4\n").unwrap();
     refused(&["raster", "classify", "q.csv", "--out", "new"], "give --truth");
 }
+
+/// Beside a column of thousands, one of units is a line, unless each fills the picture.
+#[test]
+fn columns_of_different_units() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let rows: String = (0..2000)
+        .map(|i| {
+            let (u, v) = (f64::from(i * 7 % 100) / 100.0, f64::from(i * 11 % 97) / 97.0);
+            format!("{},{}\n", 3.0 * f64::from(i % 2) + u, 9000.0 * v)
+        })
+        .collect();
+    fs::write(dir.join("p.csv"), format!("x,y\n{rows}")).unwrap();
+    for (aspect, n_clusters) in [("keep", 1), ("stretch", 2)] {
+        let told = json(dir, &["raster", "cluster", "p.csv", "--out", aspect, "--aspect", aspect]);
+        assert_eq!(told["n_clusters"], n_clusters, "{told}");
+    }
+    let (code, _, error) =
+        alike(dir, &["raster", "classify", "p.csv", "--out", "t", "--boundary", "torus", "--aspect", "stretch"]);
+    assert!(code == 1 && !error.is_empty(), "{code}: {error}");
+}

@@ -415,7 +415,7 @@ pub struct SynthArgs {
     /// dots: side of a picture in pixels [default: 200]
     #[arg(long, value_name = "PIXELS")]
     pub size: Option<u32>,
-    /// Seed of everything random [default: 0, lattice 82431]
+    /// Seed of everything random [default: 0, lattice and radial 82431]
     #[arg(long)]
     pub seed: Option<u64>,
 }

@@ -20,9 +20,9 @@ pub fn run(args: &SynthArgs, printer: &Printer) -> anyhow::Result<Exit> {
 /// The usual recipe with what was typed in its place; an option that the kind doesn't have is refused.
 fn recipe(args: &SynthArgs) -> Result<Recipe, UsageError> {
     let mut unused = args.clone();
-    let seed = args.seed.unwrap_or(if args.kind == Kind::Lattice { 82431 } else { 0 });
+    let seed = args.seed.unwrap_or(if matches!(args.kind, Kind::Lattice | Kind::Radial) { 82431 } else { 0 });
     let recipe = match Recipe::new(args.kind, seed) {
-        Recipe::Lattice(params) => Recipe::Lattice(params),
+        Recipe::Lattice(_) | Recipe::Radial(_) => Recipe::new(args.kind, seed),
         Recipe::Blobs(params) => {
             let n_samples = unused.count.take().unwrap_or(params.n_samples);
             let centers = match unused.classes.take() {

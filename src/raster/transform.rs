@@ -18,7 +18,7 @@ const REACH: f64 = 1.0;
 const BLOCK: usize = 1 << 14;
 
 /// How the axes' lengths compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Aspect {
     /// A unit is as long on every axis.
     #[default]

@@ -106,13 +106,13 @@ fn deviation(deviate: Deviate, spread: f64, rng: &mut Mt) -> f64 {
 }
 
 /// The state after `random.seed(seed)`: the key is the seed's 32-bit words, lowest first, without leading zeros.
-fn seeded(seed: u64) -> Mt {
+pub(super) fn seeded(seed: u64) -> Mt {
     let words = [seed as u32, (seed >> 32) as u32];
     Mt::new_with_key(words[..if words[1] == 0 { 1 } else { 2 }].iter().copied())
 }
 
 /// `random.random()`: 53 random bits in [0, 1).
-fn uniform(rng: &mut Mt) -> f64 {
+pub(super) fn uniform(rng: &mut Mt) -> f64 {
     let (high, low) = (f64::from(rng.next_u32() >> 5), f64::from(rng.next_u32() >> 6));
     (high * 67_108_864.0 + low) / 9_007_199_254_740_992.0
 }

@@ -7,6 +7,7 @@ mod blobs;
 mod curves;
 mod dots;
 mod lattice;
+mod radial;
 mod shapes;
 mod write;
 
@@ -20,6 +21,7 @@ pub use blobs::{BlobsParams, blobs, random_centers};
 pub use curves::{CirclesParams, MoonsParams, UniformParams, circles, moons, uniform};
 pub use dots::{Dots, DotsParams};
 pub use lattice::{Deviate, LatticeParams, lattice};
+pub use radial::{RadialParams, radial};
 pub use write::{Summary, write};
 
 /// A kind of synthetic data, as named on the command line.
@@ -27,6 +29,8 @@ pub use write::{Summary, write};
 pub enum Kind {
     /// Points of a perturbed lattice: heavily overlapping periodic classes.
     Lattice,
+    /// Clusters of points around the nodes of a perturbed lattice.
+    Radial,
     /// Three round normal clusters.
     Blobs,
     /// Three round normal clusters of different widths.
@@ -48,6 +52,8 @@ pub enum Kind {
 pub enum Recipe {
     /// See [`lattice`].
     Lattice(LatticeParams),
+    /// See [`radial`].
+    Radial(RadialParams),
     /// See [`blobs`].
     Blobs(BlobsParams),
     /// See [`moons`].
@@ -65,6 +71,7 @@ impl Recipe {
     pub fn new(kind: Kind, seed: u64) -> Self {
         match kind {
             Kind::Lattice => Self::Lattice(LatticeParams { seed, ..Default::default() }),
+            Kind::Radial => Self::Radial(RadialParams { seed, ..Default::default() }),
             Kind::Blobs => Self::Blobs(BlobsParams { seed, ..Default::default() }),
             Kind::Varied => Self::Blobs(BlobsParams { seed, ..BlobsParams::varied() }),
             Kind::Aniso => Self::Blobs(BlobsParams { seed, ..BlobsParams::aniso() }),

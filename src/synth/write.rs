@@ -9,7 +9,7 @@ use image::{GrayImage, ImageFormat};
 use npyz::WriterBuilder;
 use rayon::prelude::*;
 
-use super::{Dots, Points, Recipe, SynthError, blobs, circles, lattice, moons, uniform};
+use super::{Dots, Points, Recipe, SynthError, blobs, circles, lattice, moons, radial, uniform};
 use crate::files::{At, FileError, write_whole};
 use crate::progress::{Interrupted, Reporter};
 
@@ -46,6 +46,7 @@ pub struct Summary {
 pub fn write(recipe: &Recipe, out: &Path, reporter: &dyn Reporter) -> Result<Summary, SynthError> {
     let points = match recipe {
         Recipe::Lattice(params) => lattice(params)?,
+        Recipe::Radial(params) => radial(params)?,
         Recipe::Blobs(params) => blobs(params)?,
         Recipe::Moons(params) => moons(params)?,
         Recipe::Circles(params) => circles(params)?,

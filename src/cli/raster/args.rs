@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::device::DeviceChoice;
 use crate::raster::filter::{Boundary, Weighting};
+use crate::raster::{Aspect, GridParams};
 
 /// `alike raster`.
 #[derive(Args, Debug)]
@@ -39,6 +40,16 @@ pub struct PointsArgs {
     /// Cells along each axis
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub side: usize,
+    /// Whether a unit is as long on every axis, or every axis fills the picture, for columns of different units
+    #[arg(long, value_enum, default_value_t)]
+    pub aspect: Aspect,
+}
+
+impl PointsArgs {
+    /// How the points are laid on the raster.
+    pub fn grid(&self) -> GridParams {
+        GridParams { side: self.side, aspect: self.aspect, ..GridParams::default() }
+    }
 }
 
 /// What is known of the points.

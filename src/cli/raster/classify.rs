@@ -30,7 +30,7 @@ pub fn run(args: &ClassifyArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let sparse = points.x.ncols() > Transform::MAX_AXES && args.classes.boundary == Boundary::Plain;
     let (labels, loops) = if sparse {
         printer.notice("more than 4 dimensions: points vote in the cells that hold any, without loops or pictures");
-        let params = SparseParams { side: args.points.side, ..SparseParams::default() };
+        let params = SparseParams { side: args.points.side, aspect: args.points.aspect, ..SparseParams::default() };
         let map = SparseMap::fit(points.x.view(), &truth.classes, &params)?;
         points::new_directory(out)?;
         (map.assign(points.x.view()), Vec::new())

@@ -12,7 +12,7 @@ use crate::collection::{ClusterId, Embeddings, Truth};
 use crate::files::{At, write_whole};
 use crate::progress::Reporter;
 use crate::raster::filter::Boundary;
-use crate::raster::{CellLabel, Grid, GridParams, LabelMap, Transform};
+use crate::raster::{Aspect, CellLabel, Grid, GridParams, LabelMap, Transform};
 
 /// Points and their ids.
 pub struct Points {
@@ -88,17 +88,20 @@ pub fn grid(args: &PointsArgs, x: &Array2<f32>) -> anyhow::Result<Grid> {
     if x.ncols() != 2 {
         bail!("{} has {} columns: pictures are of two", args.points.display(), x.ncols());
     }
-    let transform = Transform::fit(x.view(), &GridParams { side: args.side, ..GridParams::default() })?;
+    let transform = Transform::fit(x.view(), &args.grid())?;
     Ok(Grid::draw(transform, x.view()))
 }
 
 /// The points whose classes are known, drawn.
 pub fn draw(args: &PointsArgs, classes: &ClassesArgs, x: &Array2<f32>, truth: &Truth) -> anyhow::Result<LabelMap> {
     let transform = match classes.boundary {
-        Boundary::Plain => Transform::fit(x.view(), &GridParams { side: args.side, ..GridParams::default() })?,
+        Boundary::Plain => Transform::fit(x.view(), &args.grid())?,
+        Boundary::Torus if args.aspect == Aspect::Stretch => {
+            bail!("--aspect stretch means nothing on a torus, which is a unit along each axis: leave it out")
+        }
         Boundary::Torus if x.ncols() == 2 => {
             // Refuses what the plane refuses.
-            Transform::fit(x.view(), &GridParams { side: args.side, margin: 1, ..GridParams::default() })?;
+            Transform::fit(x.view(), &GridParams { margin: 1, ..args.grid() })?;
             Transform::folded(args.side)
         }
         Boundary::Torus => bail!("--boundary torus is for points of two columns; these have {}", x.ncols()),
