@@ -20,6 +20,14 @@ fn found(x: ArrayView2<'_, f64>, params: &DensityParams) -> (Vec<Option<ClusterI
     (found.map.assign(x).into_iter().map(|label| label.cluster).collect(), found)
 }
 
+/// In a raster of so many cells along each axis.
+fn found_in(side: usize, x: ArrayView2<'_, f64>) -> (Vec<Option<ClusterId>>, DensityClusters) {
+    let params = GridParams { side, margin: 4, ..Default::default() };
+    let grid = Grid::draw(Transform::fit(x, &params).unwrap(), x);
+    let found = clusters(&grid, &DensityParams::default(), &Silent).unwrap();
+    (found.map.assign(x).into_iter().map(|label| label.cluster).collect(), found)
+}
+
 fn n_clusters(x: ArrayView2<'_, f64>) -> usize {
     found(x, &DensityParams::default()).1.map.n_clusters()
 }
@@ -127,18 +135,43 @@ fn a_constant_column_changes_nothing() {
     assert_eq!(n_clusters(points.data.view()), 2);
 }
 
+/// A corner of the cube for each cluster, and one in its middle.
 #[test]
 fn other_dimensions() {
-    for n_axes in [1, 3] {
-        let centers = Array2::from_shape_fn((2, n_axes), |(cluster, _)| 6.0 * cluster as f64);
-        let points = blobs(&BlobsParams { n_samples: 900, centers, std: vec![1.0], transform: None, seed: 1 }).unwrap();
-        let params = GridParams { side: 48, margin: 4, ..Default::default() };
-        let grid = Grid::draw(Transform::fit(points.data.view(), &params).unwrap(), points.data.view());
-        let found = clusters(&grid, &DensityParams::default(), &Silent).unwrap();
-        let labels: Vec<_> = found.map.assign(points.data.view()).into_iter().map(|label| label.cluster).collect();
-        assert_eq!(found.map.n_clusters(), 2, "{n_axes} axes");
-        assert!(ami(&labels, &points) > 0.97, "{n_axes} axes");
+    for (n_axes, side) in [(1, 48), (3, 48), (4, 24)] {
+        let k = (1 << n_axes) + usize::from(n_axes > 1);
+        let centers = Array2::from_shape_fn((k, n_axes), |(cluster, axis)| match cluster >> n_axes {
+            0 => 8.0 * (cluster >> axis & 1) as f64,
+            _ => 4.0,
+        });
+        let points =
+            blobs(&BlobsParams { n_samples: 500 * k, centers, std: vec![0.8], transform: None, seed: 1 }).unwrap();
+        let (labels, found) = found_in(side, points.data.view());
+        assert_eq!(found.map.n_clusters(), k, "{n_axes} axes");
+        let ami = ami(&labels, &points);
+        assert!(ami > 0.98, "{n_axes} axes: {ami}");
     }
+}
+
+/// No plane parts them.
+#[test]
+fn a_ball_within_a_shell() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let (mut values, mut labels) = (Vec::new(), Vec::new());
+    for row in 0..6000 {
+        let normal: [f64; 3] = std::array::from_fn(|_| rng.sample(rand_distr::StandardNormal));
+        let length = normal.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let label = usize::from(row % 3 > 0);
+        let radius =
+            [0.15, 1.0 / length][label] + [0.0, 0.04 * rng.sample::<f64, _>(rand_distr::StandardNormal)][label];
+        values.extend(normal.map(|v| v * radius));
+        labels.push(label);
+    }
+    let points = Points { data: Array2::from_shape_vec((6000, 3), values).unwrap(), labels };
+    let (labels, found) = found_in(48, points.data.view());
+    assert_eq!(found.map.n_clusters(), 2);
+    let ami = ami(&labels, &points);
+    assert!(ami > 0.9, "{ami}");
 }
 
 #[test]
