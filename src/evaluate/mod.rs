@@ -7,6 +7,8 @@
 
 mod assignment;
 mod contingency;
+mod coverage;
+mod dbscan_grid;
 mod dispersion;
 mod distances;
 mod dunn;
@@ -14,8 +16,10 @@ mod evaluation;
 pub mod files;
 mod grouping;
 mod information;
+mod neighbours;
 mod overlap;
 mod pairs;
+mod plane;
 mod scores;
 mod separation;
 mod silhouette;
@@ -27,10 +31,13 @@ mod tests;
 
 pub use assignment::accuracy;
 pub use contingency::{Contingency, NoiseRule};
+pub use coverage::{CoveragePoint, purity_coverage};
+pub use dbscan_grid::{DbscanGrid, DbscanGridParams, DbscanRun, ScaledGrid, Spread, dbscan_grid};
 pub use dispersion::{calinski_harabasz, davies_bouldin, inertia};
 pub use dunn::dunn;
 pub use evaluation::{ClusterRow, Confusion, ConfusionRow, EvaluateParams, Evaluation, SampleUsed, evaluate};
 pub use information::{ami, completeness, homogeneity, nmi, v_measure};
+pub use neighbours::{NeighbourAccuracy, neighbour_accuracy};
 pub use overlap::{bcubed, purity, purity_mean};
 pub use pairs::{PrecisionRecall, ari, fowlkes_mallows, pairwise};
 pub use scores::Scores;
@@ -39,6 +46,8 @@ pub use silhouette::{Sampling, Silhouette, sample_rows, silhouette};
 pub use spread::{Gap, choose_by_gap, elbow, gap};
 pub use stability::stability;
 pub use suggest::{Candidate, Criterion, Suggestion, Verdict, Vote, suggest};
+
+use crate::progress::Interrupted;
 
 /// Why there are no scores.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -53,6 +62,24 @@ pub enum EvaluateError {
         /// Rows given.
         found: usize,
     },
+    /// Not two dimensions.
+    #[error("the layout has {found} columns: a grid of DBSCAN is run on two")]
+    NoPlane {
+        /// Columns given.
+        found: usize,
+    },
+    /// NaN or infinite.
+    #[error("row {row} of the layout holds a value that is not finite")]
+    NotFinite {
+        /// The first such row.
+        row: usize,
+    },
+    /// A setting of DBSCAN that it doesn't have.
+    #[error("a grid of DBSCAN needs radii above 0 and numbers of points of 1 or more")]
+    Grid,
+    /// The user asked to stop.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }
 
 impl EvaluateError {

@@ -16,9 +16,12 @@ pub fn purity(table: &Contingency) -> Option<f64> {
 ///
 /// In (0, 1]; the same caution as for [`purity`]. `None` without rows.
 pub fn purity_mean(table: &Contingency) -> Option<f64> {
-    let shares =
-        table.by_cluster().zip(&table.clusters).map(|(cells, cluster)| largest(cells) as f64 / cluster.size as f64);
-    (table.n_samples > 0).then(|| shares.sum::<f64>() / table.n_clusters() as f64)
+    (table.n_samples > 0).then(|| purities(table).sum::<f64>() / table.n_clusters() as f64)
+}
+
+/// Each cluster's share of its majority class.
+pub(super) fn purities(table: &Contingency) -> impl Iterator<Item = f64> {
+    table.by_cluster().zip(&table.clusters).map(|(cells, cluster)| largest(cells) as f64 / cluster.size as f64)
 }
 
 /// B-cubed: for each row, the share of its cluster that has its class (precision) and the share of its class that is
