@@ -158,6 +158,9 @@ pub(super) fn section(map: &Map) -> Markup {
                         button type="button" data-colour="classes" aria-pressed="false" { "Class" }
                     }
                 }
+                span.choice {
+                    button type="button" data-pictures aria-pressed="false" { "Pictures" }
+                }
                 span.choice role="group" aria-label="Zoom" {
                     button type="button" data-zoom="in" aria-label="Zoom in" { "+" }
                     button type="button" data-zoom="out" aria-label="Zoom out" { "−" }

@@ -88,13 +88,19 @@ window.alike = (() => {
 
   const HUE_BITS = 0xffffff;
   const LEGEND = 40;
+  const TILE = 56; // of a picture on the map
+  const WIDE = 1 << 20; // more tiles than one above the other
   const MARGIN = 24;
 
   const map = (data) => {
     const n = data.x.length;
     const x = Float32Array.from(data.x), y = Float32Array.from(data.y);
-    const groupOf = new Uint32Array(n);
-    data.sizes.reduce((start, size, group) => (groupOf.fill(group, start, start + size), start + size), 0);
+    const groupOf = new Uint32Array(n), rank = new Uint32Array(n);
+    data.sizes.reduce((start, size, group) => {
+      groupOf.fill(group, start, start + size);
+      for (let i = 0; i < size; i++) rank[start + i] = i;
+      return start + size;
+    }, 0);
     const sides = {
       groups: {
         ...byColour(groupOf, data.groups.length),
@@ -111,6 +117,8 @@ window.alike = (() => {
     const section = one("#map"), plot = one(".plot"), canvas = one("canvas", plot), tip = one(".tip", plot);
     const pen = canvas.getContext("2d");
     let side = sides.groups, only = null, hovered = null;
+    let tiles = null; // place on the map -> the point whose picture is there, while pictures are shown
+    const images = new Map(); // thumbnail -> image
     let width = 0, height = 0, view = null, fitted = null;
 
     const low = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
@@ -162,11 +170,41 @@ window.alike = (() => {
       if (only !== null) for (let i = side.starts[only]; i < side.starts[only + 1]; i++) paint(side.order[i]);
       pen.putImageData(image, 0, 0);
     };
+    // A picture for each place of the map's own grid, so that moving the map changes none; of the points there the one most
+    // typical of its group, which is the first by rank.
+    const tileOf = (px, py) => Math.floor((px - view.x) / TILE) * WIDE + Math.floor((height - py - view.y) / TILE);
+    const pictures = () => {
+      tiles = new Map();
+      for (let point = 0; point < n; point++) {
+        const px = screenX(point), py = screenY(point);
+        if (px < -TILE || px > width + TILE || py < -TILE || py > height + TILE) continue;
+        if (only !== null && side.of[point] !== only) continue;
+        const tile = tileOf(px, py), before = tiles.get(tile);
+        if (before === undefined || rank[point] < rank[before]) tiles.set(tile, point);
+      }
+      pen.globalAlpha = 1;
+      for (const [tile, point] of tiles) {
+        const src = rowOf(point, data.chunk)?.[1];
+        if (!src) continue;
+        if (!images.has(src)) images.set(src, Object.assign(new Image(), { onload: redraw, src }));
+        const image = images.get(src);
+        if (!image.complete || !image.naturalWidth) continue;
+        const left = Math.floor(tile / WIDE) * TILE, up = (tile % WIDE) * TILE;
+        const fit = (TILE - 6) / Math.max(image.naturalWidth, image.naturalHeight);
+        const w = image.naturalWidth * fit, h = image.naturalHeight * fit;
+        const px = left + view.x + (TILE - w) / 2, py = height - up - view.y - (TILE + h) / 2;
+        pen.fillStyle = side.colours[side.of[point]];
+        pen.fillRect(px - 2, py - 2, w + 4, h + 4);
+        pen.imageSmoothingEnabled = fit < 1;
+        pen.drawImage(image, px, py, w, h);
+      }
+    };
     const draw = () => {
       const r = radius();
       pen.clearRect(0, 0, width, height);
       if (r < 2) squares(r);
       else discs(r);
+      if (tiles) pictures();
       if (hovered !== null) {
         pen.globalAlpha = 1;
         pen.strokeStyle = getComputedStyle(plot).color;
@@ -189,6 +227,8 @@ window.alike = (() => {
     const move = (dx, dy) => { view.x += dx; view.y -= dy; hover(null); redraw(); };
 
     const nearest = (px, py) => {
+      const pictured = tiles?.get(tileOf(px, py));
+      if (pictured !== undefined) return pictured;
       let best = null, reach = 14 ** 2;
       for (let point = 0; point < n; point++) {
         const distance = (screenX(point) - px) ** 2 + (screenY(point) - py) ** 2;
@@ -214,7 +254,7 @@ window.alike = (() => {
       tip.style.left = `${px + 16 + tip.offsetWidth > width ? Math.max(0, px - 16 - tip.offsetWidth) : px + 16}px`;
       tip.style.top = `${Math.max(0, Math.min(py - 20, height - tip.offsetHeight - 4))}px`;
     };
-    arrived = () => { if (hovered !== null) hover(hovered); };
+    arrived = () => { if (hovered !== null) hover(hovered); else if (tiles) redraw(); };
 
     const legend = () => {
       const shown = side.names.map((_, c) => c).filter((c) => side.starts[c + 1] > side.starts[c]);
@@ -293,6 +333,12 @@ window.alike = (() => {
         hover(null);
       });
     }
+
+    one("[data-pictures]", section).addEventListener("click", ({ target }) => {
+      tiles = tiles ? null : new Map();
+      target.setAttribute("aria-pressed", String(tiles !== null));
+      hover(null);
+    });
 
     plot.hidden = false;
     one(".tools", section).hidden = false;
