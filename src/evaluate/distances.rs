@@ -85,7 +85,7 @@ impl<'a> Points<'a> {
     fn products(&self, rows: Range<usize>) -> Fill<'_> {
         match &self.data {
             Data::Dense(_, gram) => {
-                Box::new(move |points, tile| gram.tile(points.start / TILE, rows.start / TILE, tile))
+                Box::new(move |points, tile| gram.tile(points.start / TILE, gram, rows.start / TILE, tile))
             }
             Data::Sparse(x) => {
                 let panels = Panels::of_rows(x, rows);

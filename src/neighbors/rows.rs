@@ -1,0 +1,85 @@
+//! Rows between which distances are asked for, whatever the metric.
+
+use crate::distance::{Metric, squared_euclidean, squared_norm};
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+use std::borrow::Cow;
+
+/// Rows one after the other; for cosine distance brought to unit length, so that it is half the squared distance.
+pub(super) struct Rows<'a> {
+    metric: Metric,
+    shape: (usize, usize),
+    values: Cow<'a, [f32]>,
+}
+
+impl<'a> Rows<'a> {
+    pub fn new(x: ArrayView2<'a, f32>, metric: Metric) -> Self {
+        let mut values = x.to_slice().map_or_else(|| x.iter().copied().collect(), Cow::Borrowed);
+        if metric == Metric::Cosine {
+            values.to_mut().par_chunks_mut(x.ncols().max(1)).for_each(|row| {
+                let norm = squared_norm(row).sqrt();
+                if norm > 0.0 {
+                    row.iter_mut().for_each(|value| *value = (f64::from(*value) / norm) as f32);
+                }
+            });
+        }
+        Self { metric, shape: x.dim(), values }
+    }
+
+    /// Some of the rows, as they are held.
+    pub fn select(&self, some: &[usize]) -> Rows<'static> {
+        let values = some.iter().flat_map(|&row| self.row(row)).copied().collect();
+        Rows { metric: self.metric, shape: (some.len(), self.n_features()), values }
+    }
+
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    pub fn view(&self) -> ArrayView2<'_, f32> {
+        ArrayView2::from_shape(self.shape, &self.values).expect("rows one after the other")
+    }
+
+    pub fn len(&self) -> usize {
+        self.shape.0
+    }
+
+    pub fn n_features(&self) -> usize {
+        self.shape.1
+    }
+
+    #[inline]
+    pub fn row(&self, row: usize) -> &[f32] {
+        let d = self.n_features();
+        &self.values[row * d..(row + 1) * d]
+    }
+
+    /// Whether a row has no direction: its cosine distance to every other is 1.
+    pub fn is_lost(&self, row: usize) -> bool {
+        self.metric == Metric::Cosine && self.row(row).iter().all(|&value| value == 0.0)
+    }
+
+    /// Distance of a row to one of `others`, of the same metric, rounded once.
+    pub fn distance(&self, row: usize, others: &Rows<'_>, other: usize) -> f32 {
+        match self.metric {
+            Metric::Cosine if self.is_lost(row) || others.is_lost(other) => 1.0,
+            _ => self.metric_of(squared_euclidean(self.row(row), others.row(other))) as f32,
+        }
+    }
+
+    /// The distance whose square, between the rows as held, is `squared`.
+    fn metric_of(&self, squared: f64) -> f64 {
+        match self.metric {
+            Metric::Euclidean => squared.sqrt(),
+            Metric::Cosine => squared / 2.0,
+        }
+    }
+
+    /// The squared distance between the rows as held of which `distance` is made.
+    pub fn squared(&self, distance: f64) -> f64 {
+        match self.metric {
+            Metric::Euclidean => distance * distance,
+            Metric::Cosine => 2.0 * distance,
+        }
+    }
+}
