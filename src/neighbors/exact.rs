@@ -13,6 +13,9 @@ const SPAN: usize = 128 * TILE;
 /// Blocks of columns that all blocks of rows meet before the next: they stay in the shared cache.
 const CHUNK: usize = 16;
 
+/// The share of the rows' squared lengths that their mean may have and stay.
+const MOST_IN_MEAN: f64 = 0.75;
+
 /// The `k` nearest of `columns` to each of `rows`, and their distances; where no columns are given, the nearest other rows.
 /// There must be `k`, 1 or more.
 ///
@@ -80,12 +83,7 @@ impl<'a> Sweep<'a> {
         let lists = Lists::new(rows.len(), k);
         let is_half = columns.is_none();
         let columns = columns.unwrap_or(rows);
-        let mut mean = vec![0.0; columns.n_features()];
-        // Unit rows have no need of it, and those without direction stay apart from all others.
-        if rows.metric() == Metric::Euclidean {
-            columns.view().outer_iter().for_each(|row| mean.iter_mut().zip(row).for_each(|(m, &v)| *m += f64::from(v)));
-            mean.iter_mut().for_each(|sum| *sum /= columns.len() as f64);
-        }
+        let mean = origin(columns);
         let largest = |x: ArrayView2<'_, f32>| x.iter().fold(0f32, |most, v| most.max(v.abs()));
         let largest = f64::from(largest(rows.view()).max(largest(columns.view())));
         let scale = if largest > 0.0 { (-(2.0 * largest).log2().ceil()).exp2() } else { 1.0 };
@@ -180,6 +178,29 @@ impl<'a> Sweep<'a> {
         let middle = (f64::from(distance) + f64::from(other)) / 2.0;
         ((self.rows.squared(middle) * self.scale * self.scale) as f32).next_up()
     }
+}
+
+/// What is worth taking off all rows: their mean, where without it products would drown in its square; otherwise nothing,
+/// so that zeros stay zeros, which cost nothing.
+fn origin(rows: &Rows<'_>) -> Vec<f64> {
+    let mut mean = vec![0.0; rows.n_features()];
+    // Unit rows have no need of it, and those without direction stay apart from all others.
+    if rows.metric() == Metric::Euclidean {
+        let mut total = 0.0;
+        for row in rows.view().outer_iter() {
+            for (sum, &value) in mean.iter_mut().zip(row) {
+                *sum += f64::from(value);
+                total += f64::from(value) * f64::from(value);
+            }
+        }
+        let n = rows.len() as f64;
+        mean.iter_mut().for_each(|sum| *sum /= n);
+        let of_mean = n * mean.iter().map(|value| value * value).sum::<f64>();
+        if of_mean < MOST_IN_MEAN * total {
+            mean.fill(0.0);
+        }
+    }
+    mean
 }
 
 /// The numbers of a range, from another start.

@@ -18,17 +18,29 @@ impl KnnGraph {
     /// If the shapes differ, or a row is its own neighbour, has a neighbour that is no row, one of an earlier place that
     /// is farther, or a distance that is not a number of 0 or more.
     pub fn new(metric: Metric, indices: Array2<u32>, distances: Array2<f32>) -> Self {
-        assert_eq!(indices.dim(), distances.dim(), "a distance for each neighbour");
+        Self::checked(metric, indices, distances).unwrap_or_else(|wrong| panic!("{wrong}"))
+    }
+
+    /// The same, or what is wrong.
+    pub(super) fn checked(metric: Metric, indices: Array2<u32>, distances: Array2<f32>) -> Result<Self, String> {
+        if indices.dim() != distances.dim() {
+            return Err(format!("neighbours of shape {:?}, distances of {:?}", indices.dim(), distances.dim()));
+        }
         let n_samples = indices.nrows();
         for (row, (indices, distances)) in indices.outer_iter().zip(distances.outer_iter()).enumerate() {
-            let mut last = (0.0, 0);
+            let mut last = None;
             for (&to, &distance) in indices.iter().zip(distances) {
-                assert!((to as usize) < n_samples && to as usize != row, "row {row} has the neighbour {to}");
-                assert!((distance, to) >= last && distance >= 0.0, "row {row}: neighbours out of order");
-                last = (distance, to);
+                if to as usize >= n_samples || to as usize == row {
+                    return Err(format!("row {row} has the neighbour {to}"));
+                }
+                let is_next = last.is_none_or(|last| (distance, to) > last);
+                if !is_next || !(0.0..f32::INFINITY).contains(&distance) {
+                    return Err(format!("row {row}: neighbours out of order"));
+                }
+                last = Some((distance, to));
             }
         }
-        Self { metric, indices, distances }
+        Ok(Self { metric, indices, distances })
     }
 
     /// How distance is measured: euclidean, not squared, or 1 - cosine.

@@ -63,7 +63,7 @@ impl<'a> Rows<'a> {
     pub fn distance(&self, row: usize, others: &Rows<'_>, other: usize) -> f32 {
         match self.metric {
             Metric::Cosine if self.is_lost(row) || others.is_lost(other) => 1.0,
-            _ => self.metric_of(squared_euclidean(self.row(row), others.row(other))) as f32,
+            _ => self.metric_of(squared_euclidean(self.row(row), others.row(other))).min(f64::from(f32::MAX)) as f32,
         }
     }
 
