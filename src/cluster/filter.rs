@@ -100,7 +100,7 @@ impl FilterValidParams {
         if let Some(asked) = self.density.n_clusters.filter(|&asked| asked > found.ln_chance.len()) {
             reporter.warn(&format!("the density has {} peaks: there are no {asked} clusters", found.ln_chance.len()));
         }
-        Ok(clustering(found.map, &grid.cells))
+        Ok(clustering(found.map, &grid))
     }
 }
 

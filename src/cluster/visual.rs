@@ -80,6 +80,6 @@ impl VisualValidParams {
         enough(x.dim(), 1)?;
         let grid = Grid::draw(Transform::fit(x, &GridParams::default())?, x);
         let map = raster::visual(&grid, &self.0, reporter)?;
-        Ok(clustering(map, &grid.cells))
+        Ok(clustering(map, &grid))
     }
 }

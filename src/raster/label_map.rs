@@ -47,8 +47,8 @@ impl LabelMap {
         assert_eq!(x.nrows(), classes.len(), "rows have a class each");
         let mut cells = vec![CellLabel::default(); transform.n_cells()];
         for (cell, class) in transform.cells(x).into_iter().zip(classes) {
-            if let (Some(cell), Some(class)) = (cell, class) {
-                cells[cell as usize] = CellLabel { cluster: Some(*class), confidence: 1.0 };
+            if let (Some(cell), Some(class)) = (cells.get_mut(cell as usize), class) {
+                *cell = CellLabel { cluster: Some(*class), confidence: 1.0 };
             }
         }
         Self { transform, cells }
@@ -60,7 +60,7 @@ impl LabelMap {
     /// If the number of axes is another than the raster's.
     pub fn assign<T: Copy + Sync + Into<f64>>(&self, x: ArrayView2<'_, T>) -> Vec<CellLabel> {
         let cells = self.transform.cells(x).into_par_iter();
-        cells.map(|cell| cell.map_or_else(CellLabel::default, |cell| self.cells[cell as usize])).collect()
+        cells.map(|cell| self.cells.get(cell as usize).copied().unwrap_or_default()).collect()
     }
 
     /// The cells that belong to a cluster and lie at the raster's end or beside a cell that belongs to none.

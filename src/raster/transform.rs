@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{RasterError, require};
+use crate::nn::vectorised;
 
 /// Rows that quantiles are taken of.
 const SAMPLE: usize = 1 << 15;
@@ -72,6 +73,8 @@ impl Transform {
     pub const MAX_CELLS: usize = 1 << 26;
     /// Most axes of a raster.
     pub const MAX_AXES: usize = 4;
+    /// Where a point lies that has no cell: beyond all of them.
+    pub const OUTSIDE: u32 = u32::MAX;
 
     /// A transform that shows the points of `x`, shape (n_samples, n_axes), f32 or f64.
     ///
@@ -116,10 +119,7 @@ impl Transform {
         }
         let rows = x.as_standard_layout();
         let values = rows.as_slice().expect("standard layout");
-        if let Some(at) = values.par_iter().position_first(|&value| !value.into().is_finite()) {
-            return Err(RasterError::NotFinite { row: at / n_axes });
-        }
-        let ranges: Vec<[f64; 2]> = (0..n_axes).map(|axis| range(values, axis, n_axes)).collect();
+        let ranges = ranges(values, n_axes)?;
         let used = (side - 2 * margin) as f64;
         let longest = ranges.iter().map(|[low, high]| high - low).fold(0.0, f64::max);
         let scale = |[low, high]: [f64; 2]| {
@@ -177,15 +177,40 @@ impl Transform {
         (value - self.origin[axis]) * self.scale[axis]
     }
 
-    /// The cell of each row of `x`, shape (n_samples, n_axes). O(n d).
+    /// The cell of each row of `x`, shape (n_samples, n_axes); [`OUTSIDE`](Self::OUTSIDE) of the raster. O(n d).
     ///
     /// # Panics
     /// If the number of axes is another.
-    pub fn cells<T: Copy + Sync + Into<f64>>(&self, x: ArrayView2<'_, T>) -> Vec<Option<u32>> {
+    pub fn cells<T: Copy + Sync + Into<f64>>(&self, x: ArrayView2<'_, T>) -> Vec<u32> {
         assert_eq!(x.ncols(), self.n_axes(), "points have the raster's axes");
         let rows = x.as_standard_layout();
-        let rows = rows.as_slice().expect("standard layout").par_chunks_exact(self.n_axes());
-        rows.with_min_len(BLOCK).map(|row| self.holding(row.iter()).map(|cell| cell as u32)).collect()
+        let rows = rows.as_slice().expect("standard layout").par_chunks(BLOCK * self.n_axes());
+        let mut cells = vec![0; x.nrows()];
+        cells.par_chunks_mut(BLOCK).zip(rows).for_each(|(cells, rows)| self.write_cells(rows, cells));
+        cells
+    }
+
+    /// Writes the cell of each of the rows that follow one another in `rows`.
+    pub(super) fn write_cells<T: Copy + Into<f64>>(&self, rows: &[T], cells: &mut [u32]) {
+        let (&[height, width], false) = (&self.shape[..], self.folded) else {
+            for (cell, row) in cells.iter_mut().zip(rows.chunks_exact(self.n_axes())) {
+                *cell = self.holding(row.iter()).map_or(Self::OUTSIDE, |cell| cell as u32);
+            }
+            return;
+        };
+        // The same without a branch, so that many rows are placed at a time.
+        let (&[x0, y0], &[across, along]) = (&self.origin[..], &self.scale[..]) else { unreachable!("two axes") };
+        vectorised(
+            #[inline(always)]
+            || {
+                for (cell, row) in cells.iter_mut().zip(rows.chunks_exact(2)) {
+                    let (x, y) = ((row[0].into() - x0) * across, (row[1].into() - y0) * along);
+                    let inside = (x >= 0.0) & (x < height as f64) & (y >= 0.0) & (y < width as f64);
+                    let at = (x as i32).wrapping_mul(width as i32).wrapping_add(y as i32);
+                    *cell = if inside { at as u32 } else { Self::OUTSIDE };
+                }
+            },
+        );
     }
 
     /// The coordinates of the middle of a cell.
@@ -199,21 +224,76 @@ impl Transform {
     }
 }
 
-/// Where the points of an axis lie, but for those far out.
-fn range<T: Copy + Sync + Into<f64>>(values: &[T], axis: usize, n_axes: usize) -> [f64; 2] {
+/// From the first to the last of the points along each axis, but for those far out.
+fn ranges<T: Copy + Sync + Into<f64>>(values: &[T], n_axes: usize) -> Result<Vec<[f64; 2]>, RasterError> {
+    let bulks: Vec<[f64; 2]> = (0..n_axes).into_par_iter().map(|axis| bulk(values, axis, n_axes)).collect();
+    let blocks = values.par_chunks(BLOCK * n_axes).enumerate();
+    let ends = blocks.map(|(block, rows)| {
+        widened(&bulks, rows).ok_or_else(|| {
+            let odd = rows.iter().position(|&value| !value.into().is_finite()).expect("a value that is not finite");
+            block * BLOCK + odd / n_axes
+        })
+    });
+    let wider = |a: Vec<[f64; 2]>, b: Vec<[f64; 2]>| {
+        a.iter().zip(b).map(|([low, high], [lower, higher])| [low.min(lower), high.max(higher)]).collect()
+    };
+    let ends = ends.reduce(
+        || Ok(bulks.clone()),
+        |a, b| match (a, b) {
+            (Ok(a), Ok(b)) => Ok(wider(a, b)),
+            (Err(row), Ok(_)) | (Ok(_), Err(row)) => Err(row),
+            (Err(a), Err(b)) => Err(a.min(b)),
+        },
+    );
+    ends.map_err(|row| RasterError::NotFinite { row })
+}
+
+/// Where the bulk of an axis's values lies, told from some of them.
+fn bulk<T: Copy + Into<f64>>(values: &[T], axis: usize, n_axes: usize) -> [f64; 2] {
     let step = n_axes * (values.len() / n_axes).div_ceil(SAMPLE);
     let mut some: Vec<f64> = values[axis..].iter().step_by(step).map(|&value| value.into()).collect();
     let last = some.len() - 1;
     let end = ((TAIL * last as f64).round() as usize).max(usize::from(last + 1 >= MANY));
     let mut ranked = |rank: usize| *some.select_nth_unstable_by(rank, f64::total_cmp).1;
-    let (low, high) = (ranked(end), ranked(last - end));
-    let reach = if low < high { REACH * (high - low) } else { f64::INFINITY };
-    let wider = |[least, most]: [f64; 2], value: f64| {
-        if (low - reach..=high + reach).contains(&value) { [least.min(value), most.max(value)] } else { [least, most] }
-    };
-    let rows = values.par_chunks_exact(n_axes).with_min_len(BLOCK);
-    let ends = rows.fold(|| [low, high], |ends, row| wider(ends, row[axis].into()));
-    ends.reduce(|| [low, high], |a, [least, most]| wider(wider(a, least), most))
+    [ranked(end), ranked(last - end)]
+}
+
+/// How far beyond its bulk an axis is drawn.
+fn reach([low, high]: &[f64; 2]) -> f64 {
+    if low < high { REACH * (high - low) } else { f64::INFINITY }
+}
+
+/// Each axis's bulk, widened to the values that are not far from it; `None` if a value is not finite.
+fn widened<T: Copy + Into<f64>>(bulks: &[[f64; 2]], rows: &[T]) -> Option<Vec<[f64; 2]>> {
+    /// Rows that are looked at together.
+    const LANES: usize = 16;
+    let each = |of: fn(&[f64; 2]) -> f64| bulks.iter().map(of).collect::<Vec<_>>().repeat(LANES);
+    let (from, to) = (each(|bulk| bulk[0] - reach(bulk)), each(|bulk| bulk[1] + reach(bulk)));
+    let (mut least, mut most) = (each(|bulk| bulk[0]), each(|bulk| bulk[1]));
+    // Ones where a value is not finite.
+    let mut odd = vec![0.0; from.len()];
+    vectorised(
+        #[inline(always)]
+        || {
+            for rows in rows.chunks(from.len()) {
+                let ends = least.iter_mut().zip(&mut most).zip(&mut odd);
+                for (((least, most), odd), ((&value, from), to)) in ends.zip(rows.iter().zip(&from).zip(&to)) {
+                    let value = value.into();
+                    *odd = if value.is_finite() { *odd } else { 1.0 };
+                    let near = (value >= *from) & (value <= *to);
+                    *least = if near & (value < *least) { value } else { *least };
+                    *most = if near & (value > *most) { value } else { *most };
+                }
+            }
+        },
+    );
+    odd.iter().all(|&odd| odd < 1.0).then(|| {
+        let n_axes = bulks.len();
+        let of = |ends: &[f64], axis: usize, wider: fn(f64, f64) -> f64| {
+            ends[axis..].iter().step_by(n_axes).copied().fold(ends[axis], wider)
+        };
+        (0..n_axes).map(|axis| [of(&least, axis, f64::min), of(&most, axis, f64::max)]).collect()
+    })
 }
 
 #[cfg(test)]
@@ -345,6 +425,21 @@ mod tests {
             [-3.999, -0.1, 0.0, 0.3, 7.99].map(|x| folded.cell(array![x, 0.0].view()).unwrap() / 8),
             [0, 3, 4, 5, 7]
         );
+    }
+
+    /// Many at a time are placed without branches.
+    #[test]
+    fn the_cells_of_rows_are_those_of_points() {
+        let mut x = square(40_000) * 1.7;
+        for (row, value) in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, -0.0].into_iter().enumerate() {
+            x[[7 * row, row % 2]] = value;
+        }
+        let transform = fit(&square(500));
+        let one_by_one = x.outer_iter().map(|row| transform.cell(row).map_or(Transform::OUTSIDE, |cell| cell as u32));
+        let one_by_one: Vec<u32> = one_by_one.collect();
+        assert_eq!(transform.cells(x.view()), one_by_one);
+        let outside = one_by_one.iter().filter(|&&cell| cell == Transform::OUTSIDE).count();
+        assert!((1_000..39_000).contains(&outside), "{outside}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(super) use attention::attention;
 pub(super) use convolve::Convolution;
 pub(super) use geometry::{Geometry, Lattice, Window};
 pub(super) use join::{join, split};
+pub(crate) use math::vectorised;
 pub(super) use math::{activate, activation_gradient};
 pub(super) use norm::{Scaled, channel_moments, layer_norm, layer_norm_gradients};
 pub(super) use outer::weight_gradient;

@@ -107,7 +107,7 @@ mod tests {
         let before = ArrayD::from_shape_fn(grid.counts.raw_dim(), |at| Some(usize::from(at[0] > middle)));
         let mut labels = before.clone();
         split_by_density(&grid, &mut labels, &DensityParams::default(), &Silent).unwrap();
-        let found = grid.cells.iter().map(|cell| labels[[cell.unwrap() as usize / 256, cell.unwrap() as usize % 256]]);
+        let found = grid.cells.iter().map(|cell| labels[[*cell as usize / 256, *cell as usize % 256]]);
         let score = ami(&Contingency::from_pairs(found.zip(truth))).unwrap();
         assert!(score > 0.85 && labels.iter().flatten().max() == Some(&2), "{score}");
         assert!(before.iter().zip(&labels).all(|(before, after)| *before != Some(1) || after == before));
@@ -122,7 +122,7 @@ mod tests {
         let grid = Grid::draw(Transform::fit(rings.data.view(), &GridParams::default()).unwrap(), rings.data.view());
         let mut labels = ArrayD::from_elem(grid.counts.raw_dim(), None);
         for (cell, label) in grid.cells.iter().zip(&rings.labels) {
-            let cell = cell.unwrap() as usize;
+            let cell = *cell as usize;
             labels[[cell / 256, cell % 256]] = Some(2 * label + 1);
         }
         for radius in [3.0, 300.0] {

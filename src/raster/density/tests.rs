@@ -262,8 +262,7 @@ fn loops_add_up_as_in_classification() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let grid = grid(Array2::from_shape_simple_fn((40, 2), || rng.random_range(0.0..1.0)).view());
     let classes = vec![Some(0); grid.cells.len()];
-    let middles: Vec<f64> =
-        grid.cells.iter().flatten().flat_map(|&cell| grid.transform.center(cell as usize)).collect();
+    let middles: Vec<f64> = grid.cells.iter().flat_map(|&cell| grid.transform.center(cell as usize)).collect();
     let middles = Array2::from_shape_vec((grid.cells.len(), 2), middles).unwrap();
     for (weighting, boundary) in [(Weighting::Equal, Boundary::Plain), (Weighting::InverseDistance, Boundary::Torus)] {
         let drawn = LabelMap::draw(grid.transform.clone(), middles.view(), &classes);
