@@ -1,6 +1,7 @@
 //! Classification by filtering a drawing: each cell takes the class that weighs most in the window around it, again and
 //! again.
 
+mod boxes;
 mod sparse;
 mod sums;
 #[cfg(test)]

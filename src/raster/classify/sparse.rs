@@ -3,6 +3,7 @@
 use ndarray::{ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use super::boxes::{self, Boxes};
 use crate::collection::ClusterId;
 use crate::raster::{Aspect, CellLabel, GridParams, RasterError, Transform, require};
 
@@ -30,6 +31,7 @@ pub struct SparseMap {
     window: usize,
     /// In rising order of their places.
     cells: Vec<(Vec<i32>, Votes)>,
+    boxes: Boxes,
 }
 
 /// How many points of each class, by class.
@@ -74,7 +76,7 @@ impl SparseMap {
                 },
             }
         }
-        Ok(Self { transform, window: params.window, cells })
+        Ok(Self::of(transform, params.window, cells))
     }
 
     /// Number of cells that hold a point.
@@ -86,7 +88,8 @@ impl SparseMap {
     /// the nearest window that holds any, each weighing 1 / sqrt(1 + r^2) at a distance of r cells; beyond the largest
     /// window, in the nearest cell. The lowest of equal ones. Only values that are not finite have no class.
     ///
-    /// O(d log m) for a row in one of the m cells, O(m d) for others.
+    /// O(d log m) for a row in one of the m cells; for others as well where they lie near some of few dimensions, and at
+    /// worst O(m d).
     ///
     /// # Panics
     /// If the number of axes is another.
@@ -100,26 +103,25 @@ impl SparseMap {
         if let Ok(at) = self.cells.binary_search_by(|(other, _)| other.cmp(&place)) {
             return winner(self.cells[at].1.clone());
         }
+        let away = |other: usize| {
+            let along = place.iter().zip(&self.cells[other].0);
+            boxes::distance(along.map(|(&a, &b)| (i64::from(a) - i64::from(b)).abs()))
+        };
         // Nothing lies in a smaller window than the nearest, so its votes are all on its surface.
-        let (mut reach, mut votes) = (self.window as i64, Vec::new());
-        let mut nearest: Option<(f64, &Votes)> = None;
-        for (other, theirs) in &self.cells {
-            let offsets = place.iter().zip(other).map(|(&a, &b)| i64::from(a).abs_diff(i64::from(b)) as i64);
-            let (far, squared) =
-                offsets.fold((0, 0.0), |(far, squared), by| (by.max(far), squared + (by as f64).powi(2)));
-            if nearest.is_none_or(|(least, _)| squared < least) {
-                nearest = Some((squared, theirs));
-            }
-            if far < reach {
-                votes.clear();
-            }
-            if far <= reach {
-                reach = far;
-                let weight = 1.0 / (1.0 + squared).sqrt();
-                votes.extend(theirs.iter().map(|(class, points)| (*class, points * weight)));
-            }
+        let found = self.boxes.nearest(away, &place, self.window);
+        if found.window.is_empty() {
+            return winner(self.cells[found.cell].1.clone());
         }
-        winner(if votes.is_empty() { nearest.map_or_else(Vec::new, |(_, votes)| votes.clone()) } else { votes })
+        let votes = found.window.iter().flat_map(|&other| {
+            let weight = 1.0 / (1.0 + away(other).1).sqrt();
+            self.cells[other].1.iter().map(move |(class, points)| (*class, points * weight))
+        });
+        winner(votes.collect())
+    }
+
+    fn of(transform: Transform, window: usize, cells: Vec<(Vec<i32>, Votes)>) -> Self {
+        let boxes = Boxes::new(&cells.iter().map(|(place, _)| place.as_slice()).collect::<Vec<_>>());
+        Self { transform, window, cells, boxes }
     }
 }
 
@@ -157,7 +159,7 @@ mod tests {
             cells.push((point.map(|value| value.floor() as i32).to_vec(), vec![(*class, 1.0)]));
         }
         cells.sort_by(|a, b| a.0.cmp(&b.0));
-        SparseMap { transform, window, cells }
+        SparseMap::of(transform, window, cells)
     }
 
     #[test]
