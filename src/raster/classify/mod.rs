@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::filter::{Boundary, Weighting};
 use super::{CellLabel, LabelMap, RasterError, require};
 use crate::device::Device;
+use crate::nn::vectorised;
 use crate::progress::Reporter;
 pub use sparse::{SparseMap, SparseParams};
 use sums::ClassSums;
@@ -100,19 +101,14 @@ pub fn classify(
     require(n_classes > 0, "labelled points", 0, "at least 1 inside the raster")?;
     let mut sums = ClassSums::new(&drawn.transform.shape, n_classes, params)?;
     let mut density = ArrayD::zeros(IxDyn(&drawn.transform.shape));
-    let mut before = vec![CellLabel::default(); drawn.cells.len()];
     let mut map = drawn;
     reporter.begin("classify", Some(n_loops as u64));
     for number in 0..n_loops {
         reporter.check()?;
-        sums.update(&before, &map.cells)?;
-        before.copy_from_slice(&map.cells);
-        let n_labelled = before.iter().filter(|cell| cell.cluster.is_some()).count();
+        sums.update(&map.cells)?;
         let share = 0.1_f64.powi(number as i32);
-        decide(&sums, &mut map.cells, density.as_slice_mut().expect("standard layout"), share);
-        let changed =
-            |(before, now): &(&CellLabel, &CellLabel)| before.cluster.is_some() && before.cluster != now.cluster;
-        let n_relabelled = before.iter().zip(&map.cells).filter(changed).count();
+        let density_of_cells = density.as_slice_mut().expect("standard layout");
+        let [n_labelled, n_relabelled] = decide(&sums, &mut map.cells, density_of_cells, share);
         on_loop(Loop { number, map: &map, density: &density, n_labelled, n_relabelled });
         reporter.advance(1);
     }
@@ -120,28 +116,63 @@ pub fn classify(
     Ok(map)
 }
 
-/// The class of each cell by its sums; their total is added to the density.
-fn decide(sums: &ClassSums, cells: &mut [CellLabel], density: &mut [f64], share: f64) {
+/// The class of each cell by its sums; their total is added to the density. How many cells had a class, and how many of
+/// them have another now.
+fn decide(sums: &ClassSums, cells: &mut [CellLabel], density: &mut [f64], share: f64) -> [usize; 2] {
     let side = sums.side();
     let rows = cells.par_chunks_mut(side).zip(density.par_chunks_mut(side)).zip(sums.rows());
-    rows.for_each_init(Vec::new, |best: &mut Vec<(f64, f64, usize)>, ((cells, density), planes)| {
-        best.clear();
-        best.resize(side, (TIE, 0.0, 0));
-        for (class, plane) in planes.chunks(side).enumerate() {
-            for ((most, total, winner), &sum) in best.iter_mut().zip(plane) {
-                *total += sum;
-                if sum > *most + TIE {
-                    (*most, *winner) = (sum, class);
-                }
-            }
-        }
-        for ((cell, density), &(most, total, winner)) in cells.iter_mut().zip(density).zip(&*best) {
+    let counts = rows.map_init(Best::default, |best, ((cells, density), planes)| {
+        best.among(planes, side);
+        let [mut n_labelled, mut n_relabelled] = [0; 2];
+        let sums = best.most.iter().zip(&best.total).zip(&best.winner);
+        for ((cell, density), ((&most, &total), &winner)) in cells.iter_mut().zip(density).zip(sums) {
             *density += share * total.max(0.0);
+            let before = cell.cluster;
             *cell = if most > TIE {
-                CellLabel { cluster: Some(winner), confidence: (most / total).clamp(0.0, 1.0) as f32 }
+                CellLabel { cluster: Some(winner as usize), confidence: (most / total).clamp(0.0, 1.0) as f32 }
             } else {
                 CellLabel::default()
             };
+            n_labelled += usize::from(before.is_some());
+            n_relabelled += usize::from(before.is_some() && before != cell.cluster);
         }
+        [n_labelled, n_relabelled]
     });
+    counts.reduce(|| [0; 2], |a, b| [a[0] + b[0], a[1] + b[1]])
+}
+
+/// What weighs most in the windows of a row.
+#[derive(Default)]
+struct Best {
+    most: Vec<f64>,
+    total: Vec<f64>,
+    /// Its class, as wide as the sums, so that many cells are looked at together.
+    winner: Vec<u64>,
+}
+
+impl Best {
+    /// Of the sums of one class after the other.
+    fn among(&mut self, planes: &[f64], side: usize) {
+        let Self { most, total, winner } = self;
+        [&mut *most, &mut *total].into_iter().zip([TIE, 0.0]).for_each(|(values, value)| {
+            values.clear();
+            values.resize(side, value);
+        });
+        winner.clear();
+        winner.resize(side, 0);
+        vectorised(
+            #[inline(always)]
+            || {
+                for (class, plane) in planes.chunks_exact(side).enumerate() {
+                    let best = most.iter_mut().zip(&mut *total).zip(&mut *winner);
+                    for (((most, total), winner), &sum) in best.zip(plane) {
+                        *total += sum;
+                        let more = sum > *most + TIE;
+                        *most = if more { sum } else { *most };
+                        *winner = if more { class as u64 } else { *winner };
+                    }
+                }
+            },
+        );
+    }
 }

@@ -124,15 +124,16 @@ fn every_way_to_the_sums_gives_the_same_classes() {
             let params = ClassifyParams { weighting, boundary, window: 3, ..ClassifyParams::default() };
             let on = ClassifyParams { device: Device::Candle(candle_core::Device::Cpu), ..params.clone() };
             let n_classes = drawn.n_clusters();
-            let none = vec![CellLabel::default(); drawn.cells.len()];
+            let classes = ClassSums::classes(&drawn.cells);
+            let none = ClassSums::classes(&vec![CellLabel::default(); drawn.cells.len()]);
             let shape = &drawn.transform.shape;
-            let sums = |params, renew: fn(&mut ClassSums<'_>, &[CellLabel])| {
+            let sums = |params, renew: fn(&mut ClassSums<'_>, &[u32])| {
                 let mut sums = ClassSums::new(shape, n_classes, params).unwrap();
-                renew(&mut sums, &drawn.cells);
+                renew(&mut sums, &classes);
                 sums.rows().flat_map_iter(|row| row.iter().copied()).collect::<Vec<f64>>()
             };
             let mut by_changes = ClassSums::new(shape, n_classes, &params).unwrap();
-            by_changes.by_changes(&ClassSums::changes(&none, &drawn.cells));
+            by_changes.by_changes(&ClassSums::changes(&none, &classes));
             let by_changes: Vec<f64> = by_changes.rows().flat_map_iter(|row| row.iter().copied()).collect();
             let anew = sums(&params, |sums, cells| sums.renew(cells));
             let on_device = sums(&on, |sums, cells| sums.renew_on(&candle_core::Device::Cpu, cells).unwrap());
@@ -141,6 +142,19 @@ fn every_way_to_the_sums_gives_the_same_classes() {
             }
         }
     }
+}
+
+/// As much as the sums by changes, where all cells have a class and the last one's sums are what the others leave.
+#[test]
+fn the_last_class_has_what_is_left() {
+    let params = ClassifyParams { window: 8, ..params(Weighting::InverseDistance) };
+    let classes: Vec<u32> = (0..30 * 24).map(|cell| cell * cell % 31 % 3).collect();
+    let none = ClassSums::classes(&vec![CellLabel::default(); classes.len()]);
+    let [mut anew, mut by_changes] = [(); 2].map(|_| ClassSums::new(&[30, 24], 3, &params).unwrap());
+    anew.renew(&classes);
+    by_changes.by_changes(&ClassSums::changes(&none, &classes));
+    let values = |sums: &ClassSums<'_>| sums.rows().flat_map_iter(|row| row.iter().copied()).collect::<Vec<f64>>();
+    assert!(values(&anew).iter().zip(values(&by_changes)).all(|(a, b)| (a - b).abs() < 1e-9 && *a > 1.0));
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl Convolver {
         convolver
     }
 
+    /// The weights of a whole window.
+    pub fn whole(&self) -> f64 {
+        self.weights[0] * self.weights.len() as f64
+    }
+
     /// The shape of the rasters.
     pub fn shape(&self) -> &[usize] {
         &self.shape
@@ -66,9 +71,7 @@ impl Convolver {
         parts.into_par_iter().with_min_len(TASK.div_ceil(side)).for_each(|(row, part)| {
             part.iter_mut().enumerate().for_each(|(at, part)| *part = value(row * side + at));
         });
-        self.forward(&mut values);
-        values.par_iter_mut().zip(&self.weights).with_min_len(TASK).for_each(|(value, weight)| *value *= weight);
-        self.back(&mut values);
+        self.weigh(&mut values);
         if self.wide == self.shape {
             return values;
         }
@@ -93,30 +96,39 @@ impl Convolver {
                 weights[row * side + at] += by_distance[squared + offset.unsigned_abs().pow(2)] / n_cells as f64;
             }
         }
-        self.forward(&mut weights);
+        let mut turned = weights.clone();
+        self.forward(&mut weights, &mut turned);
+        transform(&mut weights, self.forward[0].as_ref());
         weights.into_iter().map(|weight| weight.re).collect()
     }
 
-    /// Leaves the first axis last.
-    fn forward(&self, values: &mut Vec<Complex<f64>>) {
-        let mut turned = vec![Complex::default(); values.len()];
-        for (axis, fft) in self.forward.iter().enumerate().rev() {
+    /// Transforms along all axes but the first, which is left last.
+    fn forward(&self, values: &mut Vec<Complex<f64>>, turned: &mut Vec<Complex<f64>>) {
+        for fft in self.forward[1..].iter().rev() {
             transform(values, fft.as_ref());
-            if axis > 0 {
-                turn(values, fft.len(), &mut turned);
-                std::mem::swap(values, &mut turned);
-            }
+            turn(values, fft.len(), turned);
+            std::mem::swap(values, turned);
         }
     }
 
-    /// Takes the first axis from where [`forward`](Self::forward) leaves it.
-    fn back(&self, values: &mut Vec<Complex<f64>>) {
+    /// Transforms, multiplies by the transform of the weights, and transforms back.
+    fn weigh(&self, values: &mut Vec<Complex<f64>>) {
         let mut turned = vec![Complex::default(); values.len()];
-        for (axis, fft) in self.back.iter().enumerate() {
-            if axis > 0 {
-                turn(values, values.len() / fft.len(), &mut turned);
-                std::mem::swap(values, &mut turned);
-            }
+        self.forward(values, &mut turned);
+        let (forward, back) = (&self.forward[0], &self.back[0]);
+        let task = task(forward.len());
+        let n_scratch = forward.get_inplace_scratch_len().max(back.get_inplace_scratch_len());
+        values.par_chunks_mut(task).zip(self.weights.par_chunks(task)).for_each_init(
+            || vec![Complex::default(); n_scratch],
+            |scratch, (lines, weights)| {
+                forward.process_with_scratch(lines, scratch);
+                lines.iter_mut().zip(weights).for_each(|(value, weight)| *value *= weight);
+                back.process_with_scratch(lines, scratch);
+            },
+        );
+        for fft in &self.back[1..] {
+            turn(values, values.len() / fft.len(), &mut turned);
+            std::mem::swap(values, &mut turned);
             transform(values, fft.as_ref());
         }
     }
@@ -124,9 +136,14 @@ impl Convolver {
 
 /// Transforms every line of the last axis.
 fn transform(values: &mut [Complex<f64>], fft: &dyn Fft<f64>) {
-    let lines = values.par_chunks_mut(fft.len() * TASK.div_ceil(fft.len()));
+    let lines = values.par_chunks_mut(task(fft.len()));
     let scratch = || vec![Complex::default(); fft.get_inplace_scratch_len()];
     lines.for_each_init(scratch, |scratch, lines| fft.process_with_scratch(lines, scratch));
+}
+
+/// Values of a task of whole lines.
+fn task(side: usize) -> usize {
+    side * TASK.div_ceil(side)
 }
 
 /// The least number from `least` whose prime factors are 2, 3 and 5: such transforms are fast.

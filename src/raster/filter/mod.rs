@@ -25,6 +25,7 @@ pub use maximum::maximum;
 pub use median::median;
 pub(super) use scatter::{Change, scatter};
 pub use sums::box_sum;
+pub(super) use sums::{sum_across, sum_along};
 
 /// What lies beyond the edges of a raster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::rows::window_rows;
 use super::{Boundary, Weighting};
+use crate::nn::vectorised;
 
 /// A cell's weight in the sums of one plane changes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +30,7 @@ pub(in crate::raster) fn scatter(
     let window = boundary.reach(window, shape.iter().copied().max().unwrap_or(0));
     let by_distance = weighting.by_distance(window, shape.len());
     let places = boundary.places(window, side);
+    let columns: Vec<usize> = changes.iter().map(|change| change.plane * places.len() + change.cell % side).collect();
     let starts: Vec<usize> =
         (0..=n_rows).map(|row| changes.partition_point(|change| change.cell < row * side)).collect();
     let rows = sums.par_chunks_mut(n_planes * side).enumerate();
@@ -40,10 +42,16 @@ pub(in crate::raster) fn scatter(
             for (step, weight) in weights.iter_mut().enumerate() {
                 *weight = by_distance[squared + step.abs_diff(window).pow(2)];
             }
-            for change in &changes[starts[from]..starts[from + 1]] {
-                let reached = &mut wide[change.plane * places.len() + change.cell % side..][..weights.len()];
-                reached.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum += change.amount * weight);
-            }
+            let row = starts[from]..starts[from + 1];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (change, &column) in changes[row.clone()].iter().zip(&columns[row]) {
+                        let reached = &mut wide[column..][..weights.len()];
+                        reached.iter_mut().zip(&weights).for_each(|(sum, weight)| *sum += change.amount * weight);
+                    }
+                },
+            );
         }
         for (sums, wide) in sums.chunks_mut(side).zip(wide.chunks(places.len())) {
             for (value, at) in wide.iter().zip(&places) {
