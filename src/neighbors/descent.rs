@@ -6,7 +6,7 @@
 
 use super::differences::squared_distances;
 use super::forest::grow;
-use super::lists::{Lists, arrays, filled, index_of, key};
+use super::lists::{Lists, arrays, index_of, key};
 use super::rows::Rows;
 use crate::progress::{Interrupted, Reporter};
 use ndarray::Array2;
@@ -15,9 +15,9 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Trees to begin with.
-const N_TREES: usize = 8;
+const N_TREES: usize = 4;
 /// Rows of a leaf, all of which meet.
-const LEAF: usize = 128;
+const LEAF: usize = 64;
 /// How many new neighbours of a row, or rows whose neighbour it is, meet there in a round; and how many old ones.
 const MAX_CANDIDATES: usize = 20;
 /// Over when no more than this share of the neighbours is new.
@@ -37,7 +37,15 @@ pub(super) fn search(
 ) -> Result<(Array2<u32>, Array2<f32>), Interrupted> {
     let n = rows.len();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut descent = Descent { rows, lists: Lists::new(n, k), order: (0..n as u32).collect(), reporter };
+    let lists = |k| Lists::new(n, k);
+    let mut descent = Descent {
+        rows,
+        lists: lists(k),
+        new: lists(MAX_CANDIDATES),
+        old: lists(MAX_CANDIDATES),
+        order: Vec::new(),
+        reporter,
+    };
     let n_rounds = n.ilog2().max(5);
     reporter.begin("neighbours", Some((N_TREES as u64 + u64::from(n_rounds)) * n as u64));
     for _ in 0..N_TREES {
@@ -82,6 +90,9 @@ struct Descent<'a> {
     rows: &'a Rows<'a>,
     /// Of [`Neighbor`]s.
     lists: Lists,
+    /// Who meets at each row: new ones one another and the old ones. By a number drawn for each pair of rows.
+    new: Lists,
+    old: Lists,
     /// The rows as the last tree orders them: what meets in turn is then still in the cache.
     order: Vec<u32>,
     reporter: &'a dyn Reporter,
@@ -105,20 +116,19 @@ impl Descent<'_> {
 
     /// Lets neighbours of every row meet, and returns how many neighbours are new.
     fn round(&mut self, seed: u64) -> Result<usize, Interrupted> {
-        let n = self.rows.len();
-        let (new, old) = self.candidates(seed);
-        (0..n.div_ceil(CHUNK)).into_par_iter().try_for_each_init(Default::default, |(ids, squared), chunk| {
+        self.draw(seed);
+        self.order.par_chunks(CHUNK).try_for_each_init(Default::default, |(ids, squared), chunk| {
             self.reporter.check()?;
-            let chunk = &self.order[chunk * CHUNK..n.min((chunk + 1) * CHUNK)];
             for &row in chunk {
-                let of = |keys: &'_ [u64]| {
-                    let list = filled(&keys[row as usize * MAX_CANDIDATES..][..MAX_CANDIDATES]);
-                    list.iter().map(|&key| index_of(key) as u32).collect::<Vec<u32>>()
-                };
-                *ids = of(&new);
+                let ids: &mut Vec<u32> = ids;
+                ids.clear();
+                let id = |&key: &u64| index_of(key) as u32;
+                self.new.with(row as usize, |list| ids.extend(list.iter().map(id)));
                 let n_new = ids.len();
-                ids.extend(of(&old).into_iter().filter(|id| !ids[..n_new].contains(id)).collect::<Vec<_>>());
-                self.meet(ids, n_new, squared);
+                if n_new > 0 {
+                    self.old.with(row as usize, |list| ids.extend(list.iter().map(id)));
+                    self.meet(ids, n_new, squared);
+                }
             }
             self.reporter.advance(chunk.len() as u64);
             Ok(())
@@ -128,9 +138,6 @@ impl Descent<'_> {
 
     /// Offers the first of some rows, and all after them, to one another.
     fn meet(&self, ids: &[u32], n_first: usize, squared: &mut Vec<f32>) {
-        if n_first == 0 {
-            return;
-        }
         let rows: Vec<&[f32]> = ids.iter().map(|&id| self.rows.row(id as usize)).collect();
         squared_distances(&rows, n_first, squared);
         for (i, squared) in squared.chunks_exact(ids.len()).enumerate() {
@@ -143,33 +150,37 @@ impl Descent<'_> {
         }
     }
 
-    /// Draws who meets at each row, new neighbours and old ones, and marks as old those who will have met.
-    fn candidates(&mut self, seed: u64) -> (Vec<u64>, Vec<u64>) {
-        let n = self.rows.len();
-        let (new, old) = (Lists::new(n, MAX_CANDIDATES), Lists::new(n, MAX_CANDIDATES));
+    /// Draws who meets at each row, and marks as old those who will have met.
+    fn draw(&mut self, seed: u64) {
+        let Self { lists, new, old, .. } = self;
+        new.clear();
+        old.clear();
         let draw = |a: usize, b: usize| hash(seed, (a.min(b) as u64) << 32 | a.max(b) as u64) << 32;
-        self.lists.change(|row, list| {
-            for neighbor in list.iter().map(|&key| Neighbor(key)) {
-                let (drawn, to) = (draw(row, neighbor.row()), if neighbor.is_new() { &new } else { &old });
-                for (row, other) in [(row, neighbor.row()), (neighbor.row(), row)] {
-                    let candidate = drawn | other as u64;
-                    to.offer(row, candidate, |there| there == candidate);
+        let both =
+            |row: usize, other: usize| [(row, other), (other, row)].map(|(to, id)| (to, draw(row, other) | id as u64));
+        lists.change(|row, list| {
+            for other in list.iter().map(|&key| Neighbor(key)).filter(|n| n.is_new()).map(Neighbor::row) {
+                for (to, drawn) in both(row, other) {
+                    new.offer(to, drawn, |there| there == drawn);
                 }
             }
             0
         });
-        let (new, old) = (new.into_keys(), old.into_keys());
-        self.lists.change(|row, list| {
-            let met = filled(&new[row * MAX_CANDIDATES..][..MAX_CANDIDATES]);
-            for neighbor in list.iter_mut() {
-                let other = Neighbor(*neighbor).row();
-                if met.binary_search(&(draw(row, other) | other as u64)).is_ok() {
-                    *neighbor &= !1;
+        lists.change(|row, list| {
+            for neighbor in list {
+                let (other, is_new) = (Neighbor(*neighbor).row(), Neighbor(*neighbor).is_new());
+                for (to, drawn) in both(row, other) {
+                    // Where nobody is new, nobody meets.
+                    let (is_idle, meets) = new.with(to, |list| (list.is_empty(), list.binary_search(&drawn).is_ok()));
+                    if is_new && meets && to == row {
+                        *neighbor &= !1;
+                    } else if !is_new && !meets && !is_idle {
+                        old.offer(to, drawn, |there| there == drawn);
+                    }
                 }
             }
             0
         });
-        (new, old)
     }
 }
 

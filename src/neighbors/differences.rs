@@ -63,13 +63,19 @@ impl Differences<'_> {
             }
         }
         let done = n_vectors * S::F32_LANES;
+        if done < left[0].len() {
+            for i in 0..HEIGHT {
+                let a = simd.partial_load_f32s(&left[i][done..]);
+                for j in 0..4 {
+                    let difference = simd.sub_f32s(a, simd.partial_load_f32s(&right[j][done..]));
+                    sums[i][j] = simd.mul_add_e_f32s(difference, difference, sums[i][j]);
+                }
+            }
+        }
         for i in 0..HEIGHT {
-            let a = simd.partial_load_f32s(&left[i][done..]);
             for j in 0..4 {
-                let difference = simd.sub_f32s(a, simd.partial_load_f32s(&right[j][done..]));
-                let sum = simd.reduce_sum_f32s(simd.mul_add_e_f32s(difference, difference, sums[i][j]));
                 if first + i < self.n_first && other + j < n {
-                    self.out[(first + i) * n + other + j] = sum;
+                    self.out[(first + i) * n + other + j] = simd.reduce_sum_f32s(sums[i][j]);
                 }
             }
         }

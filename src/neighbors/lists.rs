@@ -78,16 +78,27 @@ impl Lists {
         blocks.sum()
     }
 
+    /// What there is of a row's list.
+    pub fn with<T>(&self, row: usize, read: impl FnOnce(&[u64]) -> T) -> T {
+        let block = self.blocks[row / BLOCK].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let list = &block[row % BLOCK * self.k..][..self.k];
+        read(&list[..list.partition_point(|&key| key != EMPTY)])
+    }
+
+    /// Empties all lists.
+    pub fn clear(&mut self) {
+        self.change(|_, list| {
+            list.fill(EMPTY);
+            0
+        });
+        self.lasts.par_iter_mut().for_each(|last| *last.get_mut() = EMPTY);
+    }
+
     /// All lists, one after the other.
     pub fn into_keys(self) -> Vec<u64> {
         let blocks = self.blocks.into_iter();
         blocks.flat_map(|block| block.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())).collect()
     }
-}
-
-/// What there is of a list that may not be full.
-pub(super) fn filled(list: &[u64]) -> &[u64] {
-    &list[..list.partition_point(|&key| key != EMPTY)]
 }
 
 /// The neighbours' rows and distances, both of shape (rows, k), of full lists.
