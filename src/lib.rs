@@ -11,7 +11,7 @@
 //! cli
 //! arrange, report                                   outputs
 //! pipeline                                          fit and predict: the stages composed
-//! model                                             the fitted artefact: save, load, assign
+//! model topology                                    the fitted artefact: save, load, assign; graphs of groups of rows
 //! source decode embed reduce cluster raster evaluate synth the stages
 //! neighbors nn                                      nearest neighbours; layers of neural networks
 //! collection distance device files npy progress     vocabulary
@@ -45,3 +45,4 @@ pub mod reduce;
 pub mod report;
 pub mod source;
 pub mod synth;
+pub mod topology;
