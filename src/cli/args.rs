@@ -63,6 +63,8 @@ pub enum Command {
     Choose(Box<ChooseArgs>),
     /// Score labels against the truth, and with --embeddings by themselves
     Score(ScoreArgs),
+    /// Join clusters that are kin, or draw the shape of embeddings by Mapper: graph.json, .graphml, .png, .svg
+    Graph(super::graph::GraphArgs),
     /// Put new images into the clusters of a saved model
     Assign(AssignArgs),
     /// Take an arrangement back: copies and links are removed, moved files return
@@ -350,6 +352,21 @@ pub struct ScoreArgs {
     /// Seed of the sample that silhouette and Dunn are taken of above 10,000 images (2,000 where rows are sparse)
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Add how often the nearest neighbours of an image have its class, for 1 to K of them [K: 100]
+    #[arg(help_heading = "Curves", long, value_name = "K", num_args = 0..=1, default_missing_value = "100", requires_all = ["truth", "embeddings"], value_parser = clap::value_parser!(u32).range(1..))]
+    pub neighbours: Option<u32>,
+    /// Neighbours by cosine distance instead of the straight line
+    #[arg(help_heading = "Curves", long, requires = "neighbours")]
+    pub cosine: bool,
+    /// Add what 20 runs of DBSCAN find of the classes in embeddings of two columns: eps 2 and 3, 5 to 50 points
+    #[arg(help_heading = "Curves", long, requires_all = ["truth", "embeddings"])]
+    pub dbscan_grid: bool,
+    /// Add the purity of the images that are surest of their cluster, by the column confidence of LABELS
+    #[arg(help_heading = "Curves", long, requires = "truth")]
+    pub coverage_curve: bool,
+    /// Leave a table and pictures of each of these in a new directory
+    #[arg(help_heading = "Curves", long, value_name = "DIR")]
+    pub plots: Option<PathBuf>,
 }
 
 /// `alike assign`.

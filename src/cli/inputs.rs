@@ -4,13 +4,13 @@ use super::args::{ExtractorArgs, InputArgs};
 use super::exit::UsageError;
 use super::extractor::{ExtractorName, ModelChoice};
 use super::settings;
-use crate::collection::{self, Embeddings, Skipped, Truth};
+use crate::collection::{self, ClusterId, Embeddings, Skipped, Truth};
 use crate::device::Device;
 use crate::embed::{
     self, BuiltinSpec, CombinedSpec, EmbedError, EmbedOptions, EmbedSeconds, Embedded, ExtractorSpec, Extractors,
     GradientsSpec, Hub, Layout, LearnParams, OnImage, PixelsChoice, PretrainedSpec, Setup,
 };
-use crate::evaluate::files::{align, read_truth};
+use crate::evaluate::files::{Column, align, read_truth};
 use crate::files::check_writable;
 use crate::progress::Reporter;
 use crate::source::{self, Collection, Input};
@@ -223,6 +223,22 @@ pub fn truth_file(file: &Path, ids: &[String], reporter: &dyn Reporter) -> anyho
         ));
     }
     Ok(Truth::from_names(aligned.values))
+}
+
+/// The cluster of each of `ids`.
+pub fn aligned(
+    labels: &Column<Option<ClusterId>>,
+    ids: &[String],
+    reporter: &dyn Reporter,
+) -> anyhow::Result<Vec<Option<ClusterId>>> {
+    // `align` fills gaps with `None`, which here is a row without a label, not noise.
+    let column = Column { ids: labels.ids.clone(), values: labels.values.iter().map(|l| Some(*l)).collect() };
+    let aligned = align(ids, &column)?;
+    if aligned.missing > 0 || aligned.unused > 0 {
+        let (missing, unused) = (aligned.missing, aligned.unused);
+        reporter.warn(&format!("{missing} embeddings have no label, {unused} labels no embedding"));
+    }
+    Ok(aligned.values.into_iter().map(Option::flatten).collect())
 }
 
 fn first_directory(id: &str) -> Option<&str> {

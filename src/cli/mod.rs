@@ -4,10 +4,12 @@ mod args;
 mod assign;
 mod choose;
 mod cluster;
+mod curves;
 mod embed;
 mod exit;
 mod extractor;
 mod gallery;
+mod graph;
 mod inputs;
 mod models;
 mod printer;
@@ -67,6 +69,7 @@ fn run(command: &Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Cluster(args) => cluster::run(args, printer),
         Command::Choose(args) => choose::run(args, printer),
         Command::Score(args) => score::run(args, printer),
+        Command::Graph(args) => graph::run(args, printer),
         Command::Assign(args) => assign::run(args, printer),
         Command::Undo(args) => undo::run(args, printer),
         Command::Models(args) => models::run(args, printer),

@@ -13,6 +13,13 @@ pub struct Figure {
 /// Red, green, blue.
 pub(super) type Colour = [u8; 3];
 
+/// Of letters and lines: the main ones, those that stand back, those of the ground; a curve, and what is picked out.
+pub(super) const INK: Colour = [0x1f, 0x20, 0x23];
+pub(super) const SOFT: Colour = [0x6b, 0x6c, 0x72];
+pub(super) const FAINT: Colour = [0xde, 0xdb, 0xd4];
+pub(super) const LINE: Colour = [0x1f, 0x65, 0x88];
+pub(super) const PICK: Colour = [0xc4, 0x4e, 0x1c];
+
 /// A place, x to the right and y down.
 pub(super) type Place = (f32, f32);
 
@@ -57,6 +64,18 @@ impl Figure {
     /// The drawing as a PNG of twice its size in pixels.
     pub fn png(&self) -> Vec<u8> {
         super::raster::png(self, SCALE)
+    }
+
+    pub(super) fn text(&mut self, place: Place, size: f32, anchor: Anchor, colour: Colour, text: String) {
+        self.marks.push(Mark::Text { place, size, anchor, colour, text });
+    }
+
+    pub(super) fn line(&mut self, places: Vec<Place>, width: f32, colour: Colour, dashed: bool) {
+        self.marks.push(Mark::Line { places, width, colour, dashed });
+    }
+
+    pub(super) fn dot(&mut self, place: Place, radius: f32, colour: Colour) {
+        self.marks.push(Mark::Dot { place, radius, colour });
     }
 }
 

@@ -8,7 +8,9 @@
 mod cards;
 mod confusion;
 mod contents;
+mod curves;
 mod figure;
+mod graph;
 mod groups;
 mod link;
 mod map;
@@ -25,7 +27,9 @@ mod write;
 mod tests;
 
 pub use contents::{Cluster, Confusion, Contents, Member, ReportError, Score};
+pub use curves::{coverage_figure, grid_figure, neighbour_figure};
 pub use figure::Figure;
+pub use graph::graph_figure;
 pub use sheet::{SheetLayout, sheet};
 pub use sweep::sweep_figure;
 pub use thumbnail::{THUMBNAIL_SIDE, Thumbnail, ThumbnailFormat, find_thumbnail, store_thumbnail, thumbnail};

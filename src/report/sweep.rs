@@ -1,6 +1,6 @@
 //! The criteria of a sweep over the number of clusters, a small chart each.
 
-use super::figure::{Anchor, Colour, Figure, Mark, Place};
+use super::figure::{Anchor, FAINT, Figure, INK, LINE, Mark, PICK, Place, SOFT};
 use crate::evaluate::{Candidate, Criterion, Suggestion};
 use crate::pipeline::Sweep;
 
@@ -10,12 +10,6 @@ const CELL: (f32, f32) = (250.0, 170.0);
 const HEAD: f32 = 46.0;
 /// The chart within its cell: left, top, right, bottom.
 const INSET: (f32, f32, f32, f32) = (46.0, 34.0, 14.0, 26.0);
-
-const INK: Colour = [0x1f, 0x20, 0x23];
-const SOFT: Colour = [0x6b, 0x6c, 0x72];
-const FAINT: Colour = [0xde, 0xdb, 0xd4];
-const LINE: Colour = [0x1f, 0x65, 0x88];
-const PICK: Colour = [0xc4, 0x4e, 0x1c];
 
 /// One chart.
 struct Chart<'a> {
@@ -112,15 +106,5 @@ impl Chart<'_> {
                 figure.text((x(k), bottom + 14.0), 11.0, Anchor::Middle, PICK, k.to_string());
             }
         }
-    }
-}
-
-impl Figure {
-    fn text(&mut self, place: Place, size: f32, anchor: Anchor, colour: Colour, text: String) {
-        self.marks.push(Mark::Text { place, size, anchor, colour, text });
-    }
-
-    fn line(&mut self, places: Vec<Place>, width: f32, colour: Colour, dashed: bool) {
-        self.marks.push(Mark::Line { places, width, colour, dashed });
     }
 }

@@ -5,7 +5,7 @@ mod classify;
 mod cluster;
 mod film;
 mod fractal;
-mod points;
+pub(super) mod points;
 mod visual;
 
 pub use args::RasterArgs;

@@ -4,7 +4,7 @@ mod align;
 mod read;
 
 pub use align::{Aligned, align};
-pub use read::{read_labels, read_truth};
+pub use read::{read_confidence, read_labels, read_truth};
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -32,6 +32,22 @@ pub fn read_labels(path: &Path) -> Result<Column<Option<ClusterId>>, LabelFileEr
     }
 }
 
+/// Reads how sure each row is of its cluster: a `.csv` with a header and the columns `id` and `confidence` among others, empty
+/// where there is none.
+///
+/// # Errors
+/// Any I/O error, another format, a value that is no number, an id twice.
+pub fn read_confidence(path: &Path) -> Result<Column<Option<f64>>, LabelFileError> {
+    let file = LabelFile { path };
+    match file.open()? {
+        (Format::Csv, input) => file.read_csv(input, "confidence", |cell| match cell.trim() {
+            "" => Ok(None),
+            number => number.parse().map(Some).map_err(|_| "a number, or nothing"),
+        }),
+        _ => Err(file.malformed("a .csv with the columns id and confidence", "another format")),
+    }
+}
+
 /// Reads classes: a `.csv` with a header and the columns `id` and `label` among others, empty where unknown; a `.npy`
 /// of integers, shape (n_samples,), negative where unknown; or an IDX file of labels, gzipped or not.
 ///
