@@ -4,6 +4,8 @@
 //! points are in one cluster, and only pairs of near cells are left to compare (A. Gunawan, A faster algorithm for DBSCAN,
 //! 2013). A pair of cells is compared by halves, so that crowded ones cost little more than sparse ones.
 
+use std::f64::consts::FRAC_1_SQRT_2;
+
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
@@ -12,7 +14,7 @@ use crate::collection::ClusterId;
 type Point = [f64; 2];
 
 /// The side of a cell over the radius: a hair less than the diagonal allows, for rounding.
-const SIDE: f64 = 0.7071;
+const SIDE: f64 = 0.99999 * FRAC_1_SQRT_2;
 /// Cells to either side that the radius reaches.
 const REACH: i64 = 2;
 /// Pairs of points that are compared one by one.
