@@ -52,7 +52,7 @@ impl Default for NeighborsParams {
     }
 }
 
-/// Rows from which on a descent is preferred: it takes a third of the time there, and all pairs some seconds.
+/// Rows from which on a descent is preferred: it takes less than half the time there, and all pairs some seconds.
 const DESCENT_FROM: usize = 30_000;
 /// Rows of which a descent's neighbours are compared with the exact ones.
 const SAMPLE: usize = 256;
