@@ -10,7 +10,7 @@ pub const MAX_PLACED: usize = 1500;
 
 /// Rounds, at most, and the step of the farthest-moving node, in lengths of the shortest edge, that ends them.
 const ROUNDS: usize = 300;
-const STILL: f64 = 1e-3;
+const STILL: f64 = 1e-4;
 /// Distance between parts that no edge joins, over the longest way within one.
 const APART: f64 = 1.2;
 /// The golden angle, which spreads any number of directions.
@@ -27,7 +27,7 @@ const GOLDEN: f64 = 2.399_963_229_728_653;
 /// let edge = |from, to| Edge { from, to, count: 1, weight: 1.0 };
 /// let path = Graph { nodes: vec![Node::default(); 3], edges: vec![edge(0, 1), edge(1, 2)] };
 /// let places = places(&path).unwrap();
-/// assert!((places[0][0] - places[2][0]).hypot(places[0][1] - places[2][1]) > 1.99);
+/// assert!((places[0][0] - places[2][0]).hypot(places[0][1] - places[2][1]) > 1.9);
 /// ```
 pub fn places(graph: &Graph) -> Option<Vec<[f64; 2]>> {
     let n = graph.nodes.len();
