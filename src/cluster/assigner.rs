@@ -3,7 +3,7 @@
 use super::images::Images;
 use super::rows::Rows;
 use super::search::Search;
-use super::{Density, Mixture, Tree, raster, sparse};
+use super::{Density, Mixture, Neighbors, Tree, raster, sparse};
 use crate::collection::{ClusterId, Features};
 use crate::distance::Metric;
 use crate::raster::LabelMap;
@@ -20,6 +20,8 @@ pub enum Assigner {
     Mixture(Mixture),
     /// The nearest core point's, if that is near enough.
     Density(Density),
+    /// The nearest row's of the fit, if that is near enough.
+    Neighbors(Neighbors),
     /// That of the row's cell.
     Raster(LabelMap),
 }
@@ -37,6 +39,7 @@ impl Assigner {
             Self::Tree(tree) => tree.assign(x.to_dense().view()),
             Self::Mixture(mixture) => mixture.assign(x.to_dense().view()),
             Self::Density(density) => density.assign(x.to_dense().view()),
+            Self::Neighbors(neighbors) => neighbors.assign(x.to_dense().view()),
             Self::Raster(map) => raster::assign(map, x.to_dense().view()),
         }
     }
@@ -48,6 +51,7 @@ impl Assigner {
             Self::Tree(tree) => tree.clusters().nrows(),
             Self::Mixture(mixture) => mixture.means.nrows(),
             Self::Density(density) => density.n_clusters(),
+            Self::Neighbors(neighbors) => neighbors.reach.len(),
             Self::Raster(map) => map.n_clusters(),
         }
     }
@@ -59,6 +63,7 @@ impl Assigner {
             Self::Tree(tree) => tree.clusters().ncols(),
             Self::Mixture(mixture) => mixture.means.ncols(),
             Self::Density(density) => density.core.ncols(),
+            Self::Neighbors(neighbors) => neighbors.rows.ncols(),
             Self::Raster(map) => map.transform.n_axes(),
         }
     }
@@ -67,7 +72,7 @@ impl Assigner {
     pub fn centroids(&self) -> Option<&Centroids> {
         match self {
             Self::Centroids(centroids) => Some(centroids),
-            Self::Tree(_) | Self::Mixture(_) | Self::Density(_) | Self::Raster(_) => None,
+            _ => None,
         }
     }
 
@@ -77,7 +82,7 @@ impl Assigner {
             Self::Centroids(centroids) => Some(centroids.centroids.view()),
             Self::Tree(tree) => Some(tree.clusters()),
             Self::Mixture(mixture) => Some(mixture.means.view()),
-            Self::Density(_) | Self::Raster(_) => None,
+            Self::Density(_) | Self::Neighbors(_) | Self::Raster(_) => None,
         }
     }
 }
@@ -99,12 +104,12 @@ pub struct Assignment {
     /// The cluster; `None` for a row that fits none (a blank row, by cosine).
     pub cluster: Option<ClusterId>,
     /// Distance to its centroid: euclidean, or 1 - cosine; of a tree, to the nearest centroid of its finest level; of a
-    /// mixture, Mahalanobis distance to its mean; of densities, to the nearest core point; of a raster, to the nearest cell
+    /// mixture, Mahalanobis distance to its mean; of densities, to the nearest core point; of neighbours, to the nearest row of the fit; of a raster, to the nearest cell
     /// of a cluster. At least 0.
     pub distance: f64,
     /// (b - a) / b, with a the distance to the own and b to the next nearest centroid: 0 on the border, 1 on the
     /// centroid (the simplified silhouette; Hruschka et al. 2004). `None` if there is no other centroid. A mixture,
-    /// densities and a raster say themselves what it is.
+    /// densities, neighbours and a raster say themselves what it is.
     pub confidence: Option<f64>,
 }
 

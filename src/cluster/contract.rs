@@ -1,6 +1,7 @@
 //! What every clusterer must keep to, tested over all of them.
 
 use super::*;
+use crate::cluster::density_tree::Cut;
 use crate::progress::{Silent, Watch};
 use ndarray::{Array2, Axis};
 use rand::{Rng, SeedableRng, seq::SliceRandom};
@@ -25,7 +26,16 @@ fn clusterers(n_clusters: usize) -> Vec<Algorithm> {
 fn clusterers_of_many(n_clusters: usize) -> Vec<Algorithm> {
     let deep = HierarchicalParams::new(n_clusters).levels(vec![3 * n_clusters]);
     let dense = DbscanParams::new().eps(1.5);
-    [clusterers(n_clusters), vec![Algorithm::Hierarchical(deep), Algorithm::Dbscan(dense)]].concat()
+    let lasting = HdbscanParams::new().cut(Cut { allow_single_cluster: true, ..Cut::default() });
+    let found = vec![
+        Algorithm::Hierarchical(deep),
+        Algorithm::Dbscan(dense),
+        Algorithm::Hdbscan(lasting.clone()),
+        Algorithm::Hdbscan(lasting.min_samples(8).attach_noise(true)),
+        Algorithm::Tomato(TomatoParams::new().n_clusters(n_clusters)),
+        Algorithm::Tomato(TomatoParams::new().min_cluster_size(1)),
+    ];
+    [clusterers(n_clusters), found].concat()
 }
 
 fn random(n: usize, d: usize, seed: u64) -> Array2<f32> {

@@ -58,6 +58,19 @@ pub(super) fn at_least_one(counts: &[(&'static str, usize)]) -> Result<(), Clust
     }
 }
 
+/// Refuses a number below the least.
+pub(super) fn at_least(
+    name: &'static str,
+    value: usize,
+    least: usize,
+    expected: &'static str,
+) -> Result<(), ClusterError> {
+    match value >= least {
+        true => Ok(()),
+        false => Err(ClusterError::Parameter { name, found: value.to_string(), expected }),
+    }
+}
+
 /// Refuses a number that is not finite or below 0.
 pub(super) fn not_negative(name: &'static str, value: f64) -> Result<(), ClusterError> {
     match value.is_finite() && value >= 0.0 {

@@ -5,6 +5,7 @@
 //! types [`PredictInplace`](linfa::traits::PredictInplace).
 
 mod assigner;
+mod attach;
 mod bisecting;
 mod bounds;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod directions;
 mod filter;
 mod gaussians;
 mod guard;
+mod hdbscan;
 mod hierarchical;
 mod images;
 mod kernel;
@@ -25,6 +27,7 @@ mod lloyd;
 mod means;
 mod minibatch;
 mod mixture;
+mod modes;
 #[cfg(test)]
 mod oracle;
 mod raster;
@@ -34,6 +37,7 @@ mod seeding;
 mod settle;
 mod sparse;
 mod summary;
+mod tomato;
 mod tree;
 mod verdict;
 mod visual;
@@ -41,17 +45,21 @@ mod within;
 
 pub use crate::distance::Metric;
 pub use assigner::{Assigner, Assignment, Centroids};
+pub use attach::{Neighbors, attach_noise};
 pub use bisecting::{BisectingParams, BisectingValidParams, Split};
 pub use dbscan::{DbscanParams, DbscanValidParams};
 pub use density::Density;
 pub use filter::{FilterParams, FilterValidParams};
 pub use gaussians::Mixture;
+pub use hdbscan::{HdbscanParams, HdbscanValidParams};
 pub use hierarchical::{HierarchicalParams, HierarchicalValidParams};
 pub use kmeans::{KMeansParams, KMeansValidParams};
 pub use minibatch::{MiniBatchParams, MiniBatchValidParams};
 pub use mixture::{MixtureParams, MixtureValidParams};
+pub use modes::{Modes, Persistence};
 pub use seeding::{Init, seed};
 pub use summary::{FitSeconds, Strategy, Summary, Work};
+pub use tomato::{TomatoParams, TomatoValidParams};
 pub use tree::Tree;
 pub use visual::{VisualParams, VisualValidParams};
 
@@ -76,6 +84,10 @@ pub enum Algorithm {
     Mixture(MixtureParams),
     /// DBSCAN.
     Dbscan(DbscanParams),
+    /// HDBSCAN*.
+    Hdbscan(HdbscanParams),
+    /// ToMATo.
+    Tomato(TomatoParams),
     /// Peaks of the density on a raster.
     Filter(FilterParams),
     /// What a network sees in a picture of the rows.
@@ -190,6 +202,14 @@ pub enum ClusterError {
         /// Rows needed within it.
         min_points: usize,
     },
+    /// No rows hang together.
+    #[error(
+        "no {min_cluster_size} images stand out as a cluster: lower --min-cluster-size, or reduce the features first"
+    )]
+    NoClusters {
+        /// Fewest rows of a cluster.
+        min_cluster_size: usize,
+    },
     /// More rows than can be compared with one another.
     #[error(
         "{n_samples} images of {n_features} features are too many to compare each with each: reduce the features first, or \
@@ -254,6 +274,8 @@ impl Algorithm {
             (Self::Hierarchical(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Mixture(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Dbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Hdbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Tomato(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Filter(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Visual(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (_, Features::Sparse(_)) => Err(ClusterError::Sparse),
@@ -273,12 +295,12 @@ impl Algorithm {
 
     /// Whether it can be asked for a number of clusters.
     pub fn takes_n_clusters(&self) -> bool {
-        !matches!(self, Self::Dbscan(_) | Self::Visual(_))
+        !matches!(self, Self::Dbscan(_) | Self::Hdbscan(_) | Self::Visual(_))
     }
 
     /// Whether it finds the number of clusters where it isn't asked for one.
     pub fn finds_n_clusters(&self) -> bool {
-        matches!(self, Self::Dbscan(_) | Self::Filter(_) | Self::Visual(_))
+        matches!(self, Self::Dbscan(_) | Self::Hdbscan(_) | Self::Tomato(_) | Self::Filter(_) | Self::Visual(_))
     }
 
     /// Whether it draws the rows on a raster, best one of two axes.
@@ -294,8 +316,9 @@ impl Algorithm {
             Self::Bisecting(params) => Self::Bisecting(params.clone().n_clusters(n_clusters)),
             Self::Hierarchical(params) => Self::Hierarchical(params.clone().n_clusters(n_clusters)),
             Self::Mixture(params) => Self::Mixture(params.clone().n_clusters(n_clusters)),
+            Self::Tomato(params) => Self::Tomato(params.clone().n_clusters(n_clusters)),
             Self::Filter(params) => Self::Filter(params.clone().n_clusters(n_clusters)),
-            Self::Dbscan(_) | Self::Visual(_) => self.clone(),
+            Self::Dbscan(_) | Self::Hdbscan(_) | Self::Visual(_) => self.clone(),
         }
     }
 }

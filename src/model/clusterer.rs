@@ -2,7 +2,7 @@
 
 use super::file::array;
 use super::manifest::Clusterer;
-use crate::cluster::{Assigner, Centroids, Density, Mixture, Tree};
+use crate::cluster::{Assigner, Centroids, Density, Mixture, Neighbors, Tree};
 use crate::collection::ClusterId;
 use crate::raster::{CellLabel, LabelMap, Transform};
 use ndarray::{Array2, ArrayView1, CowArray, Ix2};
@@ -29,6 +29,13 @@ pub(super) fn parts(assigner: &Assigner) -> (Clusterer, Arrays<'_>) {
         }
         Assigner::Density(Density { eps, core, clusters }) => {
             (Clusterer::Density { eps: *eps, clusters: clusters.clone() }, vec![("core".into(), core.view().into())])
+        }
+        Assigner::Neighbors(Neighbors { metric, rows, labels, strengths, reach }) => {
+            let strengths = Array2::from_shape_vec((strengths.len(), 1), strengths.clone()).expect("one column");
+            (
+                Clusterer::Neighbors { metric: *metric, clusters: labels.clone(), reach: reach.clone() },
+                vec![("rows".into(), rows.view().into()), ("strengths".into(), strengths.into())],
+            )
         }
         Assigner::Raster(LabelMap { transform, cells }) => {
             // Each cell's cluster, counted from 1 so that 0 is noise, and its confidence.
@@ -83,6 +90,17 @@ pub(super) fn assemble(clusterer: Clusterer, tensors: &SafeTensors<'_>) -> Resul
                 false => Err("the core points don't fit together".into()),
             }
         }
+        Clusterer::Neighbors { metric, clusters, reach } => {
+            let (rows, strengths) = (array(tensors, "rows")?, array(tensors, "strengths")?);
+            let whole = rows.nrows() > 0 && clusters.len() == rows.nrows() && strengths.dim() == (rows.nrows(), 1);
+            let known = clusters.iter().flatten().all(|&cluster| cluster < reach.len()) && reach.len() <= rows.nrows();
+            let within = strengths.iter().all(|strength| (0.0..=1.0).contains(strength));
+            if !(whole && known && within && reach.iter().all(|reach| reach.is_finite() && *reach >= 0.0)) {
+                return Err("the rows of the fit don't fit together".into());
+            }
+            let strengths = strengths.into_iter().collect();
+            Ok(Assigner::Neighbors(Neighbors { metric, rows, labels: clusters, strengths, reach }))
+        }
         Clusterer::Raster { transform } => {
             let cells = array(tensors, "cells")?;
             let whole = is_sound(&transform) && cells.dim() == (transform.n_cells(), 2);
@@ -118,4 +136,56 @@ fn is_sound(Transform { origin, scale, shape, .. }: &Transform) -> bool {
 /// The array of a level, counted from the finest, which is level 1.
 fn level_name(level: usize) -> String {
     format!("level-{}", level + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distance::Metric;
+    use crate::model::{ClusterEntry, Model, Provenance};
+
+    fn model(neighbors: Neighbors) -> Model {
+        let cluster = |c| ClusterEntry { name: format!("cluster-{c:03}"), size: 1, reach: 0.5 };
+        let clusters = (0..neighbors.reach.len()).map(cluster).collect();
+        let assigner = Assigner::Neighbors(neighbors);
+        Model { extractor: None, reducer: None, assigner, clusters, provenance: Provenance::default() }
+    }
+
+    fn neighbors() -> Neighbors {
+        Neighbors {
+            metric: Metric::Cosine,
+            rows: ndarray::array![[0.1, -1.0], [1.0 / 3.0, 2.0], [0.6, f32::MIN_POSITIVE]],
+            labels: vec![Some(1), None, Some(0)],
+            strengths: vec![1.0 / 3.0, 0.0, 1.0],
+            reach: vec![1.0 / 3.0, f64::MAX],
+        }
+    }
+
+    #[test]
+    fn rows_of_the_fit_come_back_whole() {
+        let model = model(neighbors());
+        let read = Model::from_bytes(&model.to_bytes(), "x.alike").unwrap();
+        assert_eq!(read, model);
+        let rows = neighbors().rows;
+        assert_eq!(read.assign(rows.view()).unwrap(), model.assign(rows.view()).unwrap());
+    }
+
+    #[test]
+    fn rows_of_the_fit_that_do_not_fit_together_are_damaged() {
+        let edits: [fn(&mut Neighbors); 7] = [
+            |n| n.labels[0] = Some(2),
+            |n| n.labels.truncate(2),
+            |n| n.strengths[1] = 1.5,
+            |n| n.strengths[1] = f32::NAN,
+            |n| n.reach[0] = -1.0,
+            |n| n.reach.extend([1.0; 9]),
+            |n| n.rows = Array2::zeros((0, 2)),
+        ];
+        for edit in edits {
+            let mut broken = neighbors();
+            edit(&mut broken);
+            let error = Model::from_bytes(&model(broken).to_bytes(), "x.alike").unwrap_err().to_string();
+            assert!(error.contains("damaged"), "{error}");
+        }
+    }
 }

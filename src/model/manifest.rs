@@ -59,6 +59,15 @@ pub enum Clusterer {
         /// The core points' clusters.
         clusters: Vec<ClusterId>,
     },
+    /// The nearest row of the fit counts.
+    Neighbors {
+        /// How distance is measured.
+        metric: Metric,
+        /// The rows' clusters; null is noise.
+        clusters: Vec<Option<ClusterId>>,
+        /// How far a row may be from the nearest of each cluster.
+        reach: Vec<f64>,
+    },
     /// The row's cell counts.
     Raster {
         /// Where the cells are.

@@ -1,6 +1,7 @@
 //! Everything a run found out, for whoever writes it down.
 
 use super::{FitParams, Fitted, PipelineError, fit};
+use crate::cluster::Assigner;
 use crate::collection::{Features, Truth};
 use crate::embed::ExtractorSpec;
 use crate::evaluate::{EvaluateParams, Evaluation, NoiseRule, Sampling, evaluate};
@@ -64,8 +65,16 @@ pub fn run<'a>(
     let mut distances = vec![Vec::new(); fitted.clustering.n_clusters()];
     assignments.iter().filter_map(|a| Some((a.cluster?, a.distance))).for_each(|(c, d)| distances[c].push(d));
     let names = cluster_names(distances.len());
-    let clusters =
-        names.into_iter().zip(distances).map(|(name, d)| ClusterEntry { name, size: d.len(), reach: reach(d) });
+    // Rows of the fit are at no distance from themselves: what assigns by them says how far others may be.
+    let own_reach = |cluster: usize| match &fitted.clustering.assigner {
+        Assigner::Neighbors(neighbors) => Some(neighbors.reach[cluster]),
+        _ => None,
+    };
+    let clusters = names.into_iter().zip(distances).enumerate().map(|(cluster, (name, distances))| ClusterEntry {
+        name,
+        size: distances.len(),
+        reach: own_reach(cluster).unwrap_or_else(|| reach(distances)),
+    });
     let model = Model {
         extractor: context.extractor.cloned(),
         reducer: fitted.reducer.clone(),

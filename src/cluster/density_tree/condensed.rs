@@ -64,7 +64,7 @@ impl CondensedTree {
         assert_eq!(edges.len() + 1, n_samples, "edges of one tree");
         let merges = single_linkage(n_samples, edges);
         let least = edges.iter().map(|edge| edge.distance).find(|&distance| distance > 0.0).unwrap_or(1.0);
-        let root = CondensedCluster { parent: None, size: n_samples, birth: 0.0, death: 0.0 };
+        let root = CondensedCluster { parent: None, size: n_samples, birth: 0.0, death: 1.0 / least };
         let mut tree = Self { clusters: vec![root], leaving: vec![(0, 1.0 / least); n_samples] };
         let mut open = vec![(0, n_samples + merges.len() - 1)];
         while let Some((cluster, mut node)) = open.pop() {
@@ -118,6 +118,16 @@ impl CondensedTree {
             stabilities[parent] += child.size as f64 * (child.birth - self.clusters[parent].birth);
         }
         stabilities
+    }
+
+    /// The distance at which a cluster splits off; for all rows that at which they are one.
+    pub fn reach(&self, cluster: usize) -> f64 {
+        let first_loss = || {
+            let left = self.leaving.iter().filter(|(cluster, _)| *cluster == 0).map(|&(_, density)| density);
+            left.fold(self.clusters[0].death, f64::min)
+        };
+        let birth = self.clusters[cluster].birth;
+        1.0 / if birth > 0.0 { birth } else { first_loss() }
     }
 
     /// How far each row stands out from the cluster it leaves last, 0 to 1: GLOSH, 1 - the density at which it leaves over

@@ -22,6 +22,7 @@ mod tests;
 pub use condensed::{CondensedCluster, CondensedTree};
 pub use select::{Cut, Members, Selection};
 pub use spanning::Edge;
+pub(super) use spanning::Forest;
 
 use crate::neighbors::KnnGraph;
 use crate::progress::{Interrupted, Reporter};
@@ -72,4 +73,21 @@ pub fn graph_spanning_tree(
         edges.sort_unstable();
     }
     Ok(edges)
+}
+
+/// Edges that join the parts into which a graph of neighbours of the rows `x` falls, as `joining` says, by plain distance.
+///
+/// # Errors
+/// An interruption.
+pub(super) fn joining_edges(
+    graph: &KnnGraph,
+    x: ArrayView2<'_, f32>,
+    reporter: &dyn Reporter,
+) -> Result<Vec<Edge>, Interrupted> {
+    let n_samples = graph.n_samples();
+    let mut forest = Forest::new(n_samples);
+    for row in 0..n_samples {
+        graph.neighbors(row).for_each(|(to, _)| _ = forest.join(row, to));
+    }
+    joining::join(x, graph.metric(), &vec![0.0; n_samples], &mut forest, reporter)
 }

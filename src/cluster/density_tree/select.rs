@@ -4,8 +4,7 @@ use super::CondensedTree;
 use crate::collection::ClusterId;
 
 /// Which clusters of the condensed tree count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Selection {
     /// Excess of mass: those of the largest total stability of which none contains another.
     #[default]

@@ -1,6 +1,5 @@
 //! The trees against all pairs of rows, and cases worked by hand.
 
-use super::spanning::Forest;
 use super::*;
 use crate::distance::{Metric, squared_euclidean};
 use crate::progress::Silent;

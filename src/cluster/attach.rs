@@ -1,0 +1,184 @@
+//! The rows of the fit as an assigner, for clusters that have no centre; and noise attached to clusters.
+
+use super::directions::as_seen;
+use super::settle::{by_size, renumber};
+use super::{Assigner, Assignment, Clustering, Metric};
+use crate::collection::ClusterId;
+use crate::neighbors::nearest_of;
+use ndarray::{Array2, ArrayView2, Axis};
+use std::collections::HashMap;
+
+/// Rows of known clusters, noise among them: a row belongs to the cluster of the nearest one, if that is near enough.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Neighbors {
+    /// How distance is measured.
+    pub metric: Metric,
+    /// Shape (rows, n_features).
+    pub rows: Array2<f32>,
+    /// The cluster of each; that of equal rows is the same.
+    pub labels: Vec<Option<ClusterId>>,
+    /// How firmly each is in its cluster, 0 to 1.
+    pub strengths: Vec<f32>,
+    /// How far a row may be from the nearest of each cluster.
+    pub reach: Vec<f64>,
+}
+
+impl Neighbors {
+    /// The cluster of the nearest row and the distance to it; the confidence is that row's strength, less the more the
+    /// distance is of the cluster's reach. Rows equal to one of the fit are looked up; the others are O(n m d) for m rows
+    /// of the fit.
+    ///
+    /// # Panics
+    /// If the number of features is another than in the fit.
+    pub fn assign(&self, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
+        let (bits, others) = (bits(self.rows.view(), self.metric), bits(x, self.metric));
+        let known: HashMap<&[u32], usize> = bits.iter().enumerate().map(|(row, bits)| (&bits[..], row)).collect();
+        let found: Vec<Option<usize>> = others.iter().map(|bits| known.get(&bits[..]).copied()).collect();
+        let new: Vec<usize> = (0..found.len()).filter(|&row| found[row].is_none()).collect();
+        let (rows, distances) = nearest_of(x.select(Axis(0), &new).view(), self.rows.view(), 1, self.metric);
+        let mut searched = rows.into_iter().zip(distances);
+        let nearest = found.into_iter().map(|row| match row {
+            Some(row) => (row, 0.0),
+            None => searched.next().map(|(row, d)| (row as usize, f64::from(d))).expect("all others were searched"),
+        });
+        nearest.map(|(row, distance)| self.assignment(row, distance)).collect()
+    }
+
+    fn assignment(&self, row: usize, distance: f64) -> Assignment {
+        let cluster = self.labels[row].filter(|&cluster| distance <= self.reach[cluster]);
+        let confidence = cluster.map(|cluster| {
+            let share = if distance > 0.0 { distance / self.reach[cluster] } else { 0.0 };
+            f64::from(self.strengths[row]) * (1.0 - share)
+        });
+        Assignment { cluster, distance, confidence }
+    }
+}
+
+/// Equal for rows that are equal to the metric.
+fn bits(rows: ArrayView2<'_, f32>, metric: Metric) -> Vec<Vec<u32>> {
+    // Adding 0 makes one zero of both.
+    as_seen(rows, metric).outer_iter().map(|row| row.iter().map(|value| (value + 0.0).to_bits()).collect()).collect()
+}
+
+/// What a density clusterer found in rows of shape (n_samples, n_features).
+pub(super) struct Found {
+    pub labels: Vec<Option<ClusterId>>,
+    /// Of each row, 0 to 1.
+    pub strengths: Vec<f64>,
+    /// Of each cluster: how far a new row may be from the nearest member.
+    pub reach: Vec<f64>,
+}
+
+impl Found {
+    /// Clusters of one label for equal rows, that of the first which has one, numbered by falling size.
+    pub fn clustering(mut self, x: ArrayView2<'_, f32>, metric: Metric) -> Clustering {
+        let bits = bits(x, metric);
+        let mut first: HashMap<&[u32], usize> = HashMap::new();
+        for (row, _) in self.labels.iter().enumerate().filter(|(_, label)| label.is_some()) {
+            first.entry(&bits[row]).or_insert(row);
+        }
+        for (row, bits) in bits.iter().enumerate() {
+            if let Some(&first) = first.get(&bits[..]) {
+                (self.labels[row], self.strengths[row]) = (self.labels[first], self.strengths[first]);
+            }
+        }
+        let Self { mut labels, strengths, reach } = self;
+        let order = by_size(&labels, reach.len());
+        renumber(&mut labels, &order);
+        let assigner = Assigner::Neighbors(Neighbors {
+            metric,
+            rows: x.to_owned(),
+            labels: labels.clone(),
+            strengths: strengths.into_iter().map(|strength| strength as f32).collect(),
+            reach: order.iter().map(|&cluster| reach[cluster]).collect(),
+        });
+        Clustering { labels, assigner, inertia: None, n_iterations: 1, converged: true, summary: None }
+    }
+}
+
+/// Attaches noise to the cluster of the nearest row that has one, with a confidence of 0, so that no row is noise, new
+/// ones neither; if there are clusters, and they are assigned by [`Neighbors`]. O(n m d) for n rows of noise among m.
+///
+/// ```
+/// use alike::cluster::{HdbscanParams, attach_noise};
+/// use linfa::prelude::*;
+///
+/// let x = ndarray::Array2::from_shape_fn((41, 1), |(i, _)| if i < 40 { (i / 20 * 50 + i % 20) as f32 } else { 500.0 });
+/// let mut clusters = HdbscanParams::new().fit(&DatasetBase::from(x))?;
+/// assert_eq!((clusters.n_clusters(), clusters.labels[40]), (2, None));
+/// attach_noise(&mut clusters);
+/// assert_eq!(clusters.labels[40], clusters.labels[39]);
+/// # Ok::<_, alike::cluster::ClusterError>(())
+/// ```
+pub fn attach_noise(clustering: &mut Clustering) {
+    let Assigner::Neighbors(Neighbors { metric, rows, labels, strengths, reach }) = &clustering.assigner else {
+        return;
+    };
+    let (members, noise): (Vec<_>, Vec<_>) = (0..labels.len()).partition(|&row| labels[row].is_some());
+    if members.is_empty() {
+        return;
+    }
+    let (nearest, _) =
+        nearest_of(rows.select(Axis(0), &noise).view(), rows.select(Axis(0), &members).view(), 1, *metric);
+    let mut labels = labels.clone();
+    noise.iter().zip(&nearest).for_each(|(&row, &to)| labels[row] = labels[members[to as usize]]);
+    let strengths = strengths.iter().map(|&strength| f64::from(strength)).collect();
+    let found = Found { labels, strengths, reach: vec![f64::MAX; reach.len()] };
+    *clustering = found.clustering(rows.view(), *metric);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::ClusterId;
+    use ndarray::array;
+
+    fn found(labels: &[Option<ClusterId>]) -> Found {
+        Found { labels: labels.to_vec(), strengths: vec![0.5; labels.len()], reach: vec![2.0, 4.0] }
+    }
+
+    #[test]
+    fn a_row_belongs_where_its_nearest_does() {
+        let x = array![[0.0f32], [1.0], [10.0], [11.0], [12.0], [30.0]];
+        let clusters =
+            found(&[Some(0), Some(0), Some(1), Some(1), Some(1), None]).clustering(x.view(), Metric::Euclidean);
+        assert_eq!(clusters.labels, [Some(1), Some(1), Some(0), Some(0), Some(0), None]);
+        let say = |value: f32| {
+            let assignment = clusters.assigner.assign(array![[value]].view())[0];
+            (assignment.cluster, assignment.distance, assignment.confidence)
+        };
+        assert_eq!(say(1.0), (Some(1), 0.0, Some(0.5)));
+        assert_eq!(say(2.0), (Some(1), 1.0, Some(0.25)), "half of the reach");
+        assert_eq!(say(4.0), (None, 3.0, None), "out of reach");
+        assert_eq!(say(14.0), (Some(0), 2.0, Some(0.25)));
+        assert_eq!(say(29.0), (None, 1.0, None), "the nearest is noise");
+    }
+
+    #[test]
+    fn equal_rows_have_one_label() {
+        let x = array![[0.0f32], [-0.0], [5.0], [5.0], [5.0]];
+        let clusters = found(&[None, Some(1), Some(1), Some(0), None]).clustering(x.view(), Metric::Euclidean);
+        assert_eq!(clusters.labels, [Some(0); 5]);
+        assert_eq!(clusters.n_clusters(), 1);
+        let x = array![[0.0f32, 0.0], [1.0, 1.0], [3.0, 3.0], [0.0, 2.0]];
+        let clusters = found(&[None, Some(0), Some(1), Some(1)]).clustering(x.view(), Metric::Cosine);
+        assert_eq!(clusters.labels, [None, Some(0), Some(0), Some(1)]);
+        let assigned = clusters.assigner.assign(array![[0.0f32, 9.0], [7.0, 7.0], [0.0, 0.0]].view());
+        assert!(assigned.iter().map(|a| (a.cluster, a.distance)).eq([(Some(1), 0.0), (Some(0), 0.0), (None, 0.0)]));
+    }
+
+    #[test]
+    fn attached_noise_is_no_more() {
+        let x = array![[0.0f32], [1.0], [10.0], [11.0], [12.0], [30.0], [-9.0]];
+        let labels = [Some(0), Some(0), Some(1), Some(1), Some(1), None, None];
+        let mut clusters = found(&labels).clustering(x.view(), Metric::Euclidean);
+        attach_noise(&mut clusters);
+        assert_eq!(clusters.labels, [Some(1), Some(1), Some(0), Some(0), Some(0), Some(0), Some(1)]);
+        let assigned = clusters.assigner.assign(array![[30.0f32], [-1e9]].view());
+        assert!(assigned.iter().map(|a| a.cluster).eq([Some(0), Some(1)]));
+        let mut none = Found { labels: vec![None; 7], strengths: vec![0.0; 7], reach: vec![] }
+            .clustering(x.view(), Metric::Euclidean);
+        attach_noise(&mut none);
+        assert_eq!(none.labels, [None; 7]);
+    }
+}

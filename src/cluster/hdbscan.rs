@@ -1,0 +1,278 @@
+//! HDBSCAN*: clusters that last while the density rises, each at its own; the rest is noise.
+//!
+//! R. Campello, D. Moulavi, J. Sander, Density-based clustering based on hierarchical density estimates, 2013; L. McInnes,
+//! J. Healy, Accelerated hierarchical density based clustering, 2017.
+
+use super::attach::Found;
+use super::density_tree::{CondensedTree, Cut, Edge, Selection, exact_spanning_tree, graph_spanning_tree};
+use super::guard::{at_least, check_rows, linfa_params, not_negative};
+use super::{ClusterError, Clustering, Metric};
+use crate::neighbors::{NeighborsParams, nearest};
+use crate::progress::{Interrupted, Reporter};
+use ndarray::ArrayView2;
+
+/// Most features, and most rows of more, whose spanning tree is found exactly.
+const EXACT_FEATURES: usize = 10;
+const EXACT_SAMPLES: usize = 2000;
+/// Fewest neighbours of which a graph is made: with fewer it falls apart where rows don't.
+const MIN_NEIGHBORS: usize = 15;
+
+/// Parameters of HDBSCAN*, not checked yet.
+///
+/// A cluster is a set of at least `min_cluster_size` rows that hang together at some density; of all those at all
+/// densities the ones that last are taken. Rows that hang together with none are noise. The number of clusters follows
+/// from the rows, and doesn't depend on their order.
+///
+/// For clusters of any shape, and of different density, among noise. In few features the result is exact; beyond ten (and
+/// 2,000 rows), and by cosine, it goes by the graph of nearest neighbours, and the reporter is told. In hundreds of
+/// features distances are so much alike that most rows are noise: reduce to some tens, or lay them out, first. O(n log^2
+/// n) in few dimensions; else what [`nearest`] costs. The assigner keeps all rows.
+///
+/// ```
+/// use alike::cluster::HdbscanParams;
+/// use linfa::prelude::*;
+///
+/// let x = ndarray::Array2::from_shape_fn((61, 2), |(i, j)| match i {
+///     60 => 400.0,
+///     _ => (i / 30 * 50 + (i * (j + 3)) % 7) as f32,
+/// });
+/// let clusters = HdbscanParams::new().min_cluster_size(10).fit(&DatasetBase::from(x))?;
+/// assert_eq!(clusters.sizes(), [30, 30]);
+/// assert_eq!(clusters.labels[60], None);
+/// # Ok::<_, alike::cluster::ClusterError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct HdbscanParams(HdbscanValidParams);
+
+/// Checked parameters of HDBSCAN*.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HdbscanValidParams {
+    min_cluster_size: usize,
+    min_samples: Option<usize>,
+    cut: Cut,
+    metric: Metric,
+    attach_noise: bool,
+    seed: u64,
+}
+
+linfa_params!(HdbscanParams, HdbscanValidParams);
+
+impl Default for HdbscanParams {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HdbscanParams {
+    /// Clusters of 5 rows or more, by excess of mass and euclidean distance.
+    pub fn new() -> Self {
+        Self(HdbscanValidParams {
+            min_cluster_size: 5,
+            min_samples: None,
+            cut: Cut::default(),
+            metric: Metric::Euclidean,
+            attach_noise: false,
+            seed: 0,
+        })
+    }
+
+    /// Fewest rows of a cluster; at least 2.
+    pub fn min_cluster_size(self, min_cluster_size: usize) -> Self {
+        Self(HdbscanValidParams { min_cluster_size, ..self.0 })
+    }
+
+    /// The density at a row goes by the distance to its nearest of so many rows, itself the first; at least 1. As many as
+    /// make a cluster where it isn't set. The more, the more is noise, and the smoother are the clusters.
+    pub fn min_samples(self, min_samples: usize) -> Self {
+        Self(HdbscanValidParams { min_samples: Some(min_samples), ..self.0 })
+    }
+
+    /// Which clusters of the tree count, how large they can be, and how close.
+    pub fn cut(self, cut: Cut) -> Self {
+        Self(HdbscanValidParams { cut, ..self.0 })
+    }
+
+    /// Excess of mass, or leaves.
+    pub fn selection(self, selection: Selection) -> Self {
+        let cut = Cut { selection, ..self.0.cut };
+        self.cut(cut)
+    }
+
+    /// Most rows of a cluster; no fewer than the fewest. Without noise attached.
+    pub fn max_cluster_size(self, max_cluster_size: usize) -> Self {
+        let cut = Cut { max_cluster_size: Some(max_cluster_size), ..self.0.cut };
+        self.cut(cut)
+    }
+
+    /// How rows are compared.
+    pub fn metric(self, metric: Metric) -> Self {
+        Self(HdbscanValidParams { metric, ..self.0 })
+    }
+
+    /// Whether noise goes to the cluster of the nearest row that has one.
+    pub fn attach_noise(self, attach_noise: bool) -> Self {
+        Self(HdbscanValidParams { attach_noise, ..self.0 })
+    }
+
+    /// Seed of the search for neighbours.
+    pub fn seed(self, seed: u64) -> Self {
+        Self(HdbscanValidParams { seed, ..self.0 })
+    }
+}
+
+impl HdbscanValidParams {
+    fn verify(&self) -> Result<(), ClusterError> {
+        at_least("smallest cluster", self.min_cluster_size, 2, "at least 2")?;
+        at_least("number of samples", self.min_samples.unwrap_or(1), 1, "at least 1")?;
+        let most = self.cut.max_cluster_size.unwrap_or(usize::MAX);
+        at_least("largest cluster", most, self.min_cluster_size, "no less than the smallest")?;
+        not_negative("epsilon", self.cut.epsilon)
+    }
+
+    /// The condensed tree of the rows of `x`, shape (n_samples, n_features), which clusters are read off: at every cut
+    /// anew, and with outlier scores.
+    ///
+    /// # Errors
+    /// No rows, values that are not finite, or an interruption.
+    pub fn tree(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<CondensedTree, ClusterError> {
+        check_rows(x, 1)?;
+        let edges = self.spanning_tree(x, reporter)?;
+        Ok(CondensedTree::new(x.nrows(), &edges, self.min_cluster_size))
+    }
+
+    /// Fits the rows of `x`, shape (n_samples, n_features). There is no inertia.
+    ///
+    /// # Errors
+    /// No cluster, no rows, values that are not finite, or an interruption.
+    pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
+        let tree = self.tree(x, reporter)?;
+        let members = tree.cut(&self.cut);
+        if members.clusters.is_empty() {
+            return Err(ClusterError::NoClusters { min_cluster_size: self.min_cluster_size });
+        }
+        let reach = members.clusters.iter().map(|&cluster| tree.reach(cluster)).collect();
+        let found = Found { labels: members.labels, strengths: members.strengths, reach };
+        let mut clustering = found.clustering(x, self.metric);
+        if self.attach_noise {
+            super::attach_noise(&mut clustering);
+        }
+        Ok(clustering)
+    }
+
+    fn spanning_tree(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Vec<Edge>, Interrupted> {
+        let (n_samples, n_features) = x.dim();
+        let min_samples = self.min_samples.unwrap_or(self.min_cluster_size);
+        let few = n_features <= EXACT_FEATURES || n_samples <= EXACT_SAMPLES;
+        if few && self.metric == Metric::Euclidean {
+            return exact_spanning_tree(x, min_samples, reporter);
+        }
+        let n_neighbors = min_samples.max(MIN_NEIGHBORS);
+        let way = format!("{n_features} features: HDBSCAN goes by the graph of the {n_neighbors} nearest neighbours");
+        reporter.detail(&way);
+        let params = NeighborsParams { n_neighbors, metric: self.metric, seed: self.seed, ..Default::default() };
+        graph_spanning_tree(&nearest(x, &params, reporter)?, x, min_samples, reporter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Assigner;
+    use crate::progress::Silent;
+    use linfa::ParamGuard;
+    use ndarray::Array2;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
+    fn params(value: &Value) -> HdbscanParams {
+        let number = |name: &str| value[name].as_u64().map(|number| number as usize);
+        let selection = if value["cluster_selection_method"] == "leaf" { Selection::Leaf } else { Selection::Excess };
+        let params = HdbscanParams::new().selection(selection);
+        let params = params.min_cluster_size(number("min_cluster_size").unwrap_or(5));
+        number("min_samples").map_or(params.clone(), |n| params.min_samples(n))
+    }
+
+    /// `tests/data/hdbscan.py` has the version and the recipe. Rows that the very edges join which split a cluster are in
+    /// either part, as it happens, to scikit-learn, and in none to us.
+    #[test]
+    fn clusters_noise_and_strengths_are_those_of_scikit_learn() {
+        let sets: Vec<Value> = serde_json::from_str(include_str!("../../tests/data/hdbscan.json")).unwrap();
+        assert_eq!(sets.len(), 20);
+        for (set, value) in sets.iter().enumerate() {
+            let rows: Vec<Vec<f32>> = serde_json::from_value(value["rows"].clone()).unwrap();
+            let x = Array2::from_shape_vec((rows.len(), rows[0].len()), rows.concat()).unwrap();
+            let params = params(&value["params"]).check().unwrap();
+            let found = params.fit_rows(x.view(), &Silent).unwrap();
+            let Assigner::Neighbors(neighbors) = &found.assigner else { panic!("rows") };
+            let tree = params.tree(x.view(), &Silent).unwrap();
+            let is_tied = |row: usize| {
+                let (cluster, density) = tree.leaving[row];
+                found.labels[row].is_none() && density == tree.clusters[cluster].death
+            };
+            let labels: Vec<i64> = serde_json::from_value(value["labels"].clone()).unwrap();
+            let strengths: Vec<f32> = serde_json::from_value(value["probabilities"].clone()).unwrap();
+            let theirs: Vec<Option<i64>> = labels.into_iter().map(|label| (label >= 0).then_some(label)).collect();
+            let compared: Vec<usize> = (0..rows.len()).filter(|&row| !is_tied(row)).collect();
+            assert!(compared.len() * 10 > rows.len() * 9, "{set}");
+            let pairs: BTreeSet<_> = compared.iter().map(|&row| (found.labels[row], theirs[row])).collect();
+            let (ours, others): (BTreeSet<_>, BTreeSet<_>) = pairs.iter().copied().unzip();
+            assert!(pairs.len() == ours.len() && pairs.len() == others.len(), "{set}: {pairs:?}");
+            assert!(pairs.iter().all(|(ours, theirs)| ours.is_none() == theirs.is_none()), "{set}: {pairs:?}");
+            for row in compared {
+                let (ours, theirs) = (neighbors.strengths[row], strengths[row]);
+                assert!((ours - theirs).abs() < 1e-4, "{set}, row {row}: {ours}, {theirs}");
+            }
+        }
+    }
+
+    /// Four heaps of 600 rows in many features, and 40 rows around them all.
+    fn heaps(n_features: usize) -> Array2<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        Array2::from_shape_fn((2440, n_features), |(row, feature)| {
+            let spread = if row < 2400 { 1.0 } else { 30.0 };
+            spread * (rng.random::<f32>() - 0.5) + if feature == row % 4 { 8.0 } else { 0.0 }
+        })
+    }
+
+    #[test]
+    fn many_features_go_by_the_graph_and_a_few_do_not() {
+        for (n_features, metric) in [(30, Metric::Euclidean), (4, Metric::Cosine), (4, Metric::Euclidean)] {
+            let x = heaps(n_features);
+            let params = HdbscanParams::new().min_cluster_size(100).min_samples(10).metric(metric).check().unwrap();
+            let found = params.fit_rows(x.view(), &Silent).unwrap();
+            assert_eq!(found.n_clusters(), 4, "{n_features} {metric:?}");
+            let inside = (0..2400).filter(|&row| found.labels[row] == found.labels[row % 4]).count();
+            assert!(inside > 2390, "{inside}, {n_features} {metric:?}");
+            let noise = found.labels[2400..].iter().filter(|label| label.is_none()).count();
+            assert!(noise > 20 || metric == Metric::Cosine, "{noise}");
+        }
+    }
+
+    #[test]
+    fn both_ways_find_the_same() {
+        let x = heaps(4);
+        let params = HdbscanParams::new().min_cluster_size(50).min_samples(10).check().unwrap();
+        let neighbors = NeighborsParams { n_neighbors: 15, ..NeighborsParams::default() };
+        let graph = nearest(x.view(), &neighbors, &Silent).unwrap();
+        let edges = graph_spanning_tree(&graph, x.view(), 10, &Silent).unwrap();
+        let by_graph = CondensedTree::new(x.nrows(), &edges, 50).cut(&Cut::default()).labels;
+        let exact = params.fit_rows(x.view(), &Silent).unwrap().labels;
+        let differ = exact.iter().zip(&by_graph).filter(|(a, b)| a.is_none() != b.is_none()).count();
+        assert!(differ < 25, "{differ}");
+    }
+
+    #[test]
+    fn parameters_and_rows_of_no_use_are_errors() {
+        assert!(HdbscanParams::new().min_cluster_size(1).check().is_err());
+        assert!(HdbscanParams::new().min_samples(0).check().is_err());
+        assert!(HdbscanParams::new().min_cluster_size(9).max_cluster_size(8).check().is_err());
+        assert!(HdbscanParams::new().cut(Cut { epsilon: f64::NAN, ..Cut::default() }).check().is_err());
+        let fit = |n| HdbscanParams::new().check().unwrap().fit_rows(Array2::zeros((n, 2)).view(), &Silent);
+        for n in [1, 3, 40] {
+            assert!(matches!(fit(n).unwrap_err(), ClusterError::NoClusters { min_cluster_size: 5 }));
+        }
+        assert!(matches!(fit(0).unwrap_err(), ClusterError::TooFewSamples { n_samples: 0, .. }));
+    }
+}
