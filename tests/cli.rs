@@ -246,12 +246,18 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
         ("hierarchical", &["--levels", "12,4"]),
         ("mixture", &["-k", "3", "--reduce", "pca:3"]),
         ("dbscan", &["--min-points", "3", "--reduce", "pca:6"]),
+        ("hdbscan", &["--min-cluster-size", "3", "--min-samples", "2", "--selection", "leaf"]),
+        ("tomato", &["-k", "4", "--min-cluster-size", "2"]),
     ] {
         let (labels, model) = (format!("{algorithm}.csv"), format!("{algorithm}.alike"));
         let command = ["cluster", "in", "--out", &labels, "--save", &model, "--algorithm", algorithm];
         let found = desk.json(0, &[&command, more].concat());
         assert!(found["n_clusters"].as_u64().unwrap() >= 1, "{algorithm}");
-        assert_eq!(found["inertia"].is_null(), ["mixture", "dbscan"].contains(&algorithm), "{algorithm}");
+        assert_eq!(
+            found["inertia"].is_null(),
+            ["mixture", "dbscan", "hdbscan", "tomato"].contains(&algorithm),
+            "{algorithm}"
+        );
         let mut table = csv::Reader::from_path(desk.path(&labels)).unwrap();
         let columns = if algorithm == "hierarchical" { &["id", "cluster", "level-1"][..] } else { &["id", "cluster"] };
         assert_eq!(table.headers().unwrap(), columns);
@@ -264,6 +270,11 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
     let noise =
         desk.json(0, &["sort", "in", "--out", "out", "--algorithm", "dbscan", "--eps", "0.5", "--reduce", "pca:6"]);
     assert_eq!(desk.path("out/unclustered").is_dir(), noise["noise"].as_u64().unwrap() > 0);
+    let hdbscan = ["cluster", "in", "--out", "l.csv", "--algorithm", "hdbscan", "--min-cluster-size", "3"];
+    let noise = |more: &[&str]| desk.json(0, &[&hdbscan, more].concat())["noise"].as_u64().unwrap();
+    assert!(noise(&[]) > 0 && noise(&["--attach-noise"]) == 0);
+    let least = desk.error(2, &[&hdbscan[..], &["--max-cluster-size", "2"]].concat());
+    assert!(least.contains("no less than --min-cluster-size, 3"), "{least}");
     let warned = desk.error(0, &["cluster", "in", "--out", "l.csv", "--algorithm", "dbscan", "-k", "5"]);
     assert!(warned.contains("5 is passed over"), "{warned}");
 }
@@ -277,6 +288,9 @@ fn options_that_would_do_nothing_are_refused() {
         (&["--algorithm", "hierarchical", "--levels", "3,0"], "--levels 3,0: give falling numbers"),
         (&["--algorithm", "kmeans", "--eps", "3"], "--eps belongs to --algorithm dbscan"),
         (&["--algorithm", "kmeans", "--min-points", "3"], "--min-points belongs to --algorithm dbscan"),
+        (&["--algorithm", "dbscan", "--attach-noise"], "--attach-noise belongs to --algorithm hdbscan"),
+        (&["--min-cluster-size", "5"], "--min-cluster-size belongs to --algorithm hdbscan, tomato"),
+        (&["--algorithm", "tomato", "--selection", "leaf"], "--selection belongs to --algorithm hdbscan"),
         (&["--algorithm", "dbscan", "--split", "size"], "--split belongs to --algorithm bisecting"),
         (&["--batch", "3"], "--batch belongs to --algorithm minibatch"),
         (
@@ -565,6 +579,8 @@ fn choose_refuses_what_makes_no_sense() {
         (&["--clusters", "4"], "--clusters 4"),
         (&["--algorithm", "hierarchical", "--levels", "9,3"], "--levels: that is what choose is asked"),
         (&["--algorithm", "dbscan"], "nothing to choose"),
+        (&["--algorithm", "hdbscan"], "nothing to choose"),
+        (&["--algorithm", "tomato"], "nothing to choose"),
         (&["--plot", "k.pdf"], ".svg or .png"),
         (&["--plot", "in/k.svg"], "never changed"),
     ] {

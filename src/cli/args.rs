@@ -2,6 +2,7 @@
 
 use super::extractor::ModelChoice;
 use crate::arrange::Mode;
+use crate::cluster::density_tree::Selection;
 use crate::device::DeviceChoice;
 use crate::embed::{Colour, HubModel};
 use crate::evaluate::NoiseRule;
@@ -168,6 +169,22 @@ pub struct FitArgs {
     /// dbscan: images within that distance in the midst of a cluster, itself counted [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub min_points: Option<u32>,
+    /// hdbscan, tomato: fewest images of a cluster [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub min_cluster_size: Option<u32>,
+    /// hdbscan: most images of a cluster [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..), conflicts_with = "attach_noise")]
+    pub max_cluster_size: Option<u32>,
+    /// hdbscan: the density at an image goes by the distance to the nearest of so many, itself counted; more make more
+    /// noise [default: the fewest of a cluster]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub min_samples: Option<u32>,
+    /// hdbscan: which of the clusters within clusters count [default: excess]
+    #[arg(long, value_enum)]
+    pub selection: Option<Selection>,
+    /// hdbscan: put noise into the cluster of the nearest image that is in one
+    #[arg(long)]
+    pub attach_noise: bool,
     /// filter: share of the images, those that lie most alone, that belong to no cluster [default: 0]
     #[arg(long, value_name = "SHARE")]
     pub alone: Option<f64>,
@@ -215,6 +232,10 @@ pub enum AlgorithmChoice {
     Mixture,
     /// DBSCAN: clusters of any shape among noise; finds their number.
     Dbscan,
+    /// HDBSCAN*: clusters that last as the density rises, each at its own, among noise; finds their number.
+    Hdbscan,
+    /// ToMATo: peaks of the density among nearest neighbours; finds the number of clusters unless it is given.
+    Tomato,
     /// Peaks of the density, drawn in two dimensions and smoothed; finds the number of clusters unless it is given.
     Filter,
     /// What a network sees in a picture of two dimensions: clusters of any shape among noise; finds their number.

@@ -59,7 +59,8 @@ fn check(args: &ChooseArgs) -> anyhow::Result<()> {
     if let Some(asked) = asked {
         return Err(UsageError(format!("{asked}: that is what choose is asked; give --from and --to")).into());
     }
-    if matches!(args.fit.algorithm, AlgorithmChoice::Dbscan | AlgorithmChoice::Filter | AlgorithmChoice::Visual) {
+    use AlgorithmChoice::{Dbscan, Filter, Hdbscan, Tomato, Visual};
+    if matches!(args.fit.algorithm, Dbscan | Hdbscan | Tomato | Filter | Visual) {
         let algorithm = name(&args.fit.algorithm);
         let refused = format!("--algorithm {algorithm} finds the number itself: there is nothing to choose");
         return Err(UsageError(refused).into());

@@ -3,8 +3,8 @@
 use super::args::{AlgorithmChoice, ExtractorArgs, FitArgs, InputArgs, SplitChoice, TruthArgs, name};
 use super::exit::UsageError;
 use crate::cluster::{
-    Algorithm, BisectingParams, DbscanParams, FilterParams, HierarchicalParams, Init, KMeansParams, MiniBatchParams,
-    MixtureParams, Split, VisualParams,
+    Algorithm, BisectingParams, DbscanParams, FilterParams, HdbscanParams, HierarchicalParams, Init, KMeansParams,
+    MiniBatchParams, MixtureParams, Split, TomatoParams, VisualParams,
 };
 use crate::decode::Limits;
 use crate::device::{Device, DeviceChoice};
@@ -57,13 +57,20 @@ pub fn fit_params(args: &FitArgs, device: DeviceChoice) -> anyhow::Result<FitPar
 
 /// Refuses options of other algorithms, and levels that don't fall.
 fn check_options(args: &FitArgs) -> Result<(), UsageError> {
-    use AlgorithmChoice::{Auto, Bisecting, Dbscan, Filter, Hierarchical, Kmeans, Minibatch, Spherical, Visual};
-    let options: [(&str, bool, &[AlgorithmChoice]); 10] = [
+    use AlgorithmChoice::{
+        Auto, Bisecting, Dbscan, Filter, Hdbscan, Hierarchical, Kmeans, Minibatch, Spherical, Tomato, Visual,
+    };
+    let options: [(&str, bool, &[AlgorithmChoice]); 15] = [
         ("init", args.init != "auto", &[Kmeans, Spherical, Minibatch, Auto]),
         ("batch", args.batch.is_some(), &[Minibatch]),
         ("levels", !args.levels.is_empty(), &[Hierarchical]),
         ("eps", args.eps.is_some(), &[Dbscan]),
         ("min-points", args.min_points.is_some(), &[Dbscan]),
+        ("min-cluster-size", args.min_cluster_size.is_some(), &[Hdbscan, Tomato]),
+        ("max-cluster-size", args.max_cluster_size.is_some(), &[Hdbscan]),
+        ("min-samples", args.min_samples.is_some(), &[Hdbscan]),
+        ("selection", args.selection.is_some(), &[Hdbscan]),
+        ("attach-noise", args.attach_noise, &[Hdbscan]),
         ("alone", args.alone.is_some(), &[Filter]),
         ("reach", args.reach.is_some(), &[Visual]),
         ("denoise", args.denoise.is_some(), &[Visual]),
@@ -75,6 +82,10 @@ fn check_options(args: &FitArgs) -> Result<(), UsageError> {
             let names: Vec<String> = algorithms.iter().map(name).collect();
             return Err(UsageError(format!("--{option} belongs to --algorithm {}", names.join(", "))));
         }
+    }
+    let least = args.min_cluster_size.unwrap_or(5);
+    if let Some(most) = args.max_cluster_size.filter(|&most| most < least) {
+        return Err(UsageError(format!("--max-cluster-size {most}: give no less than --min-cluster-size, {least}")));
     }
     if args.levels.contains(&0) || args.levels.windows(2).any(|pair| pair[0] <= pair[1]) {
         let levels: Vec<String> = args.levels.iter().map(usize::to_string).collect();
@@ -123,6 +134,12 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
             let params = args.eps.map_or(params.clone(), |eps| params.eps(eps));
             Algorithm::Dbscan(args.min_points.map_or(params.clone(), |n| params.min_points(n as usize)))
         }
+        AlgorithmChoice::Hdbscan => Algorithm::Hdbscan(hdbscan(args)),
+        AlgorithmChoice::Tomato => {
+            let params = TomatoParams::new().seed(args.seed);
+            let least = args.min_cluster_size.map(|n| n as usize);
+            Algorithm::Tomato(least.map_or(params.clone(), |n| params.min_cluster_size(n)))
+        }
         AlgorithmChoice::Filter => {
             Algorithm::Filter(args.alone.map_or(FilterParams::new(), |share| FilterParams::new().noise(share)))
         }
@@ -133,6 +150,14 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
     }
 }
 
+fn hdbscan(args: &FitArgs) -> HdbscanParams {
+    let params = HdbscanParams::new().seed(args.seed).attach_noise(args.attach_noise);
+    let params = params.selection(args.selection.unwrap_or_default());
+    let params = args.min_cluster_size.map_or(params.clone(), |n| params.min_cluster_size(n as usize));
+    let params = args.max_cluster_size.map_or(params.clone(), |n| params.max_cluster_size(n as usize));
+    args.min_samples.map_or(params.clone(), |n| params.min_samples(n as usize))
+}
+
 /// The clusterer's name in the field.
 pub fn algorithm_name(algorithm: AlgorithmChoice) -> &'static str {
     match algorithm {
@@ -141,6 +166,8 @@ pub fn algorithm_name(algorithm: AlgorithmChoice) -> &'static str {
         AlgorithmChoice::Minibatch => "mini-batch k-means",
         AlgorithmChoice::Mixture => "mixture of Gaussians",
         AlgorithmChoice::Dbscan => "DBSCAN",
+        AlgorithmChoice::Hdbscan => "HDBSCAN*",
+        AlgorithmChoice::Tomato => "ToMATo",
         AlgorithmChoice::Filter => "filtered drawing",
         AlgorithmChoice::Visual => "visual clustering",
         AlgorithmChoice::Hierarchical => "hierarchical k-means",
@@ -214,6 +241,11 @@ pub fn typed(
             ("levels", format!("{:?}", fit.levels)),
             ("eps", or_auto(fit.eps)),
             ("min-points", or_auto(fit.min_points)),
+            ("min-cluster-size", or_auto(fit.min_cluster_size)),
+            ("max-cluster-size", or_auto(fit.max_cluster_size)),
+            ("min-samples", or_auto(fit.min_samples)),
+            ("selection", or_auto(fit.selection.as_ref().map(name))),
+            ("attach-noise", fit.attach_noise.to_string()),
             ("alone", or_auto(fit.alone)),
             ("reach", or_auto(fit.reach)),
             ("denoise", or_auto(fit.denoise)),
