@@ -272,7 +272,8 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
     assert_eq!(desk.path("out/unclustered").is_dir(), noise["noise"].as_u64().unwrap() > 0);
     let hdbscan = ["cluster", "in", "--out", "l.csv", "--algorithm", "hdbscan", "--min-cluster-size", "3"];
     let noise = |more: &[&str]| desk.json(0, &[&hdbscan, more].concat())["noise"].as_u64().unwrap();
-    assert!(noise(&[]) > 0 && noise(&["--attach-noise"]) == 0);
+    let leaves = ["--selection", "leaf", "--min-samples", "2", "--max-cluster-size", "6"];
+    assert!(noise(&leaves) > 0 && noise(&["--attach-noise"]) == 0);
     let least = desk.error(2, &[&hdbscan[..], &["--max-cluster-size", "2"]].concat());
     assert!(least.contains("no less than --min-cluster-size, 3"), "{least}");
     let warned = desk.error(0, &["cluster", "in", "--out", "l.csv", "--algorithm", "dbscan", "-k", "5"]);
