@@ -248,6 +248,8 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
         ("dbscan", &["--min-points", "3", "--reduce", "pca:6"]),
         ("hdbscan", &["--min-cluster-size", "3", "--min-samples", "2", "--selection", "leaf"]),
         ("tomato", &["-k", "4", "--min-cluster-size", "2"]),
+        ("turtle", &["-k", "3", "--model", "pixels+gradients", "--gamma", "5"]),
+        ("temi", &["-k", "3"]),
     ] {
         let (labels, model) = (format!("{algorithm}.csv"), format!("{algorithm}.alike"));
         let command = ["cluster", "in", "--out", &labels, "--save", &model, "--algorithm", algorithm];
@@ -255,7 +257,7 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
         assert!(found["n_clusters"].as_u64().unwrap() >= 1, "{algorithm}");
         assert_eq!(
             found["inertia"].is_null(),
-            ["mixture", "dbscan", "hdbscan", "tomato"].contains(&algorithm),
+            ["mixture", "dbscan", "hdbscan", "tomato", "turtle", "temi"].contains(&algorithm),
             "{algorithm}"
         );
         let mut table = csv::Reader::from_path(desk.path(&labels)).unwrap();
@@ -293,6 +295,8 @@ fn options_that_would_do_nothing_are_refused() {
         (&["--min-cluster-size", "5"], "--min-cluster-size belongs to --algorithm hdbscan, tomato"),
         (&["--algorithm", "tomato", "--selection", "leaf"], "--selection belongs to --algorithm hdbscan"),
         (&["--algorithm", "dbscan", "--split", "size"], "--split belongs to --algorithm bisecting"),
+        (&["--algorithm", "turtle"], "--algorithm turtle must be told how many clusters"),
+        (&["--algorithm", "temi", "-k", "2", "--gamma", "3"], "--gamma belongs to --algorithm turtle"),
         (&["--batch", "3"], "--batch belongs to --algorithm minibatch"),
         (
             &["--algorithm", "bisecting", "--init", "random"],

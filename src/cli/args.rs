@@ -136,7 +136,7 @@ pub struct FitArgs {
     #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = parse_clusters)]
     pub clusters: crate::pipeline::NClusters,
     /// Fewer features first: pca:N, svd:N, whiten:N (PCA to equal variance), kernel-pca:N, random:N, diffusion:N, none, or
-    /// auto (pca:50 where there are more; filter, visual: pca:2)
+    /// auto (pca:50 where there are more; filter, visual: pca:2; turtle, temi: none)
     #[arg(long, value_name = "REDUCER", default_value = "auto", value_parser = parse_reduction)]
     pub reduce: crate::pipeline::Reduction,
     /// Seed of everything random
@@ -185,6 +185,9 @@ pub struct FitArgs {
     /// hdbscan: put noise into the cluster of the nearest image that is in one
     #[arg(long)]
     pub attach_noise: bool,
+    /// turtle: how much clusters of equal size are preferred; lower it for unequal ones [default: 10]
+    #[arg(long, value_name = "WEIGHT")]
+    pub gamma: Option<f64>,
     /// filter: share of the images, those that lie most alone, that belong to no cluster [default: 0]
     #[arg(long, value_name = "SHARE")]
     pub alone: Option<f64>,
@@ -240,6 +243,10 @@ pub enum AlgorithmChoice {
     Filter,
     /// What a network sees in a picture of two dimensions: clusters of any shape among noise; finds their number.
     Visual,
+    /// TURTLE: what linear classifiers of the embeddings learn best; tells joined extractors apart. Takes --clusters.
+    Turtle,
+    /// TEMI: what images and their nearest neighbours agree on, by small networks. Takes --clusters.
+    Temi,
 }
 
 /// The true classes.

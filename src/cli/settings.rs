@@ -4,7 +4,7 @@ use super::args::{AlgorithmChoice, ExtractorArgs, FitArgs, InputArgs, SplitChoic
 use super::exit::UsageError;
 use crate::cluster::{
     Algorithm, BisectingParams, DbscanParams, FilterParams, HdbscanParams, HierarchicalParams, Init, KMeansParams,
-    MiniBatchParams, MixtureParams, Split, TomatoParams, VisualParams,
+    MiniBatchParams, MixtureParams, Split, TemiParams, TomatoParams, TurtleParams, VisualParams,
 };
 use crate::decode::Limits;
 use crate::device::{Device, DeviceChoice};
@@ -58,9 +58,10 @@ pub fn fit_params(args: &FitArgs, device: DeviceChoice) -> anyhow::Result<FitPar
 /// Refuses options of other algorithms, and levels that don't fall.
 fn check_options(args: &FitArgs) -> Result<(), UsageError> {
     use AlgorithmChoice::{
-        Auto, Bisecting, Dbscan, Filter, Hdbscan, Hierarchical, Kmeans, Minibatch, Spherical, Tomato, Visual,
+        Auto, Bisecting, Dbscan, Filter, Hdbscan, Hierarchical, Kmeans, Minibatch, Spherical, Temi, Tomato, Turtle,
+        Visual,
     };
-    let options: [(&str, bool, &[AlgorithmChoice]); 15] = [
+    let options: [(&str, bool, &[AlgorithmChoice]); 16] = [
         ("init", args.init != "auto", &[Kmeans, Spherical, Minibatch, Auto]),
         ("batch", args.batch.is_some(), &[Minibatch]),
         ("levels", !args.levels.is_empty(), &[Hierarchical]),
@@ -71,6 +72,7 @@ fn check_options(args: &FitArgs) -> Result<(), UsageError> {
         ("min-samples", args.min_samples.is_some(), &[Hdbscan]),
         ("selection", args.selection.is_some(), &[Hdbscan]),
         ("attach-noise", args.attach_noise, &[Hdbscan]),
+        ("gamma", args.gamma.is_some(), &[Turtle]),
         ("alone", args.alone.is_some(), &[Filter]),
         ("reach", args.reach.is_some(), &[Visual]),
         ("denoise", args.denoise.is_some(), &[Visual]),
@@ -86,6 +88,12 @@ fn check_options(args: &FitArgs) -> Result<(), UsageError> {
     let least = args.min_cluster_size.unwrap_or(5);
     if let Some(most) = args.max_cluster_size.filter(|&most| most < least) {
         return Err(UsageError(format!("--max-cluster-size {most}: give no less than --min-cluster-size, {least}")));
+    }
+    if matches!(args.algorithm, Turtle | Temi) && args.clusters == NClusters::Auto {
+        let algorithm = name(&args.algorithm);
+        return Err(UsageError(format!(
+            "--algorithm {algorithm} must be told how many clusters: give --clusters N (alike choose suggests a number)"
+        )));
     }
     if args.levels.contains(&0) || args.levels.windows(2).any(|pair| pair[0] <= pair[1]) {
         let levels: Vec<String> = args.levels.iter().map(usize::to_string).collect();
@@ -147,6 +155,11 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
             let params = VisualParams::new().denoise(args.denoise.unwrap_or(0) as usize).split(args.split_by_density);
             Algorithm::Visual(args.reach.map_or(params.clone(), |reach| params.reach(reach)))
         }
+        AlgorithmChoice::Turtle => {
+            let params = TurtleParams::new(1).seed(args.seed);
+            Algorithm::Turtle(args.gamma.map_or(params.clone(), |gamma| params.gamma(gamma)))
+        }
+        AlgorithmChoice::Temi => Algorithm::Temi(TemiParams::new(1).seed(args.seed)),
     }
 }
 
@@ -170,6 +183,8 @@ pub fn algorithm_name(algorithm: AlgorithmChoice) -> &'static str {
         AlgorithmChoice::Tomato => "ToMATo",
         AlgorithmChoice::Filter => "filtered drawing",
         AlgorithmChoice::Visual => "visual clustering",
+        AlgorithmChoice::Turtle => "TURTLE",
+        AlgorithmChoice::Temi => "TEMI",
         AlgorithmChoice::Hierarchical => "hierarchical k-means",
         AlgorithmChoice::Bisecting => "bisecting k-means",
     }
@@ -246,6 +261,7 @@ pub fn typed(
             ("min-samples", or_auto(fit.min_samples)),
             ("selection", or_auto(fit.selection.as_ref().map(name))),
             ("attach-noise", fit.attach_noise.to_string()),
+            ("gamma", or_auto(fit.gamma)),
             ("alone", or_auto(fit.alone)),
             ("reach", or_auto(fit.reach)),
             ("denoise", or_auto(fit.denoise)),

@@ -3,7 +3,7 @@
 use super::images::Images;
 use super::rows::Rows;
 use super::search::Search;
-use super::{Density, Mixture, Neighbors, Tree, raster, sparse};
+use super::{Classifier, Density, Mixture, Neighbors, Tree, raster, sparse};
 use crate::collection::{ClusterId, Features};
 use crate::distance::Metric;
 use crate::raster::LabelMap;
@@ -24,6 +24,8 @@ pub enum Assigner {
     Neighbors(Neighbors),
     /// That of the row's cell.
     Raster(LabelMap),
+    /// The most probable cluster, by networks.
+    Classifier(Classifier),
 }
 
 impl Assigner {
@@ -41,6 +43,7 @@ impl Assigner {
             Self::Density(density) => density.assign(x.to_dense().view()),
             Self::Neighbors(neighbors) => neighbors.assign(x.to_dense().view()),
             Self::Raster(map) => raster::assign(map, x.to_dense().view()),
+            Self::Classifier(classifier) => classifier.assign(x.to_dense().view()),
         }
     }
 
@@ -53,6 +56,7 @@ impl Assigner {
             Self::Density(density) => density.n_clusters(),
             Self::Neighbors(neighbors) => neighbors.reach.len(),
             Self::Raster(map) => map.n_clusters(),
+            Self::Classifier(classifier) => classifier.n_clusters(),
         }
     }
 
@@ -65,6 +69,7 @@ impl Assigner {
             Self::Density(density) => density.core.ncols(),
             Self::Neighbors(neighbors) => neighbors.rows.ncols(),
             Self::Raster(map) => map.transform.n_axes(),
+            Self::Classifier(classifier) => classifier.n_features(),
         }
     }
 
@@ -82,7 +87,7 @@ impl Assigner {
             Self::Centroids(centroids) => Some(centroids.centroids.view()),
             Self::Tree(tree) => Some(tree.clusters()),
             Self::Mixture(mixture) => Some(mixture.means.view()),
-            Self::Density(_) | Self::Neighbors(_) | Self::Raster(_) => None,
+            Self::Density(_) | Self::Neighbors(_) | Self::Raster(_) | Self::Classifier(_) => None,
         }
     }
 }
@@ -104,12 +109,13 @@ pub struct Assignment {
     /// The cluster; `None` for a row that fits none (a blank row, by cosine).
     pub cluster: Option<ClusterId>,
     /// Distance to its centroid: euclidean, or 1 - cosine; of a tree, to the nearest centroid of its finest level; of a
-    /// mixture, Mahalanobis distance to its mean; of densities, to the nearest core point; of neighbours, to the nearest row of the fit; of a raster, to the nearest cell
-    /// of a cluster. At least 0.
+    /// mixture, Mahalanobis distance to its mean; of densities, to the nearest core point; of neighbours, to the nearest
+    /// row of the fit; of a raster, to the nearest cell of a cluster; of a classifier, what the cluster's probability lacks
+    /// to 1. At least 0.
     pub distance: f64,
     /// (b - a) / b, with a the distance to the own and b to the next nearest centroid: 0 on the border, 1 on the
-    /// centroid (the simplified silhouette; Hruschka et al. 2004). `None` if there is no other centroid. A mixture,
-    /// densities, neighbours and a raster say themselves what it is.
+    /// centroid (the simplified silhouette; Hruschka et al. 2004). `None` if there is no other centroid. The others say
+    /// themselves what it is.
     pub confidence: Option<f64>,
 }
 

@@ -22,6 +22,12 @@ fn clusterers(n_clusters: usize) -> Vec<Algorithm> {
     ]
 }
 
+/// Those that train on the rows, a little.
+fn trained(n_clusters: usize) -> Vec<Algorithm> {
+    let turtle = TurtleParams::new(n_clusters).learning_rate(Some(0.03)).warm_start(Some(true)).n_steps(60);
+    vec![Algorithm::Turtle(turtle), Algorithm::Temi(TemiParams::new(n_clusters).n_heads(2).n_steps(120).batch(64))]
+}
+
 /// The same, and those that need some rows for each cluster, or find their number.
 fn clusterers_of_many(n_clusters: usize) -> Vec<Algorithm> {
     let deep = HierarchicalParams::new(n_clusters).levels(vec![3 * n_clusters]);
@@ -35,7 +41,7 @@ fn clusterers_of_many(n_clusters: usize) -> Vec<Algorithm> {
         Algorithm::Tomato(TomatoParams::new().n_clusters(n_clusters)),
         Algorithm::Tomato(TomatoParams::new().min_cluster_size(1)),
     ];
-    [clusterers(n_clusters), found].concat()
+    [clusterers(n_clusters), found, trained(n_clusters)].concat()
 }
 
 fn random(n: usize, d: usize, seed: u64) -> Array2<f32> {
@@ -157,7 +163,7 @@ fn the_order_of_the_rows_makes_no_difference() {
 fn one_row_and_equal_rows_are_one_cluster() {
     for (n, k) in [(1, 1), (30, 1), (30, 4)] {
         let x = Array2::from_elem((n, 3), 0.3);
-        for algorithm in clusterers(k) {
+        for algorithm in [clusterers(k), trained(k)].concat() {
             let found = fit(&algorithm, &x);
             assert_eq!(found.labels, vec![Some(0); n], "{algorithm:?}");
             assert!(found.inertia.is_none_or(|inertia| inertia < 1e-6), "{algorithm:?}");
@@ -177,7 +183,7 @@ fn every_row_can_be_its_own_cluster() {
 fn bad_input_is_an_error() {
     let (mut x, none) = (random(10, 3, 9), Array2::zeros((0, 3)));
     let of = |algorithm: &Algorithm, x: &Array2<f32>| algorithm.fit(x.view(), &Silent).unwrap_err();
-    for algorithm in clusterers(11) {
+    for algorithm in [clusterers(11), trained(11)].concat() {
         let error = of(&algorithm, &x);
         assert!(matches!(error, ClusterError::TooFewSamples { n_clusters: 11, n_samples: 10 }), "{error}");
     }
@@ -187,16 +193,16 @@ fn bad_input_is_an_error() {
     }
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         x[[7, 1]] = value;
-        for algorithm in clusterers(2) {
+        for algorithm in [clusterers(2), trained(2)].concat() {
             let error = of(&algorithm, &x);
             assert!(matches!(error, ClusterError::NotFinite { row: 7 }), "{algorithm:?}: {error}");
         }
     }
-    for algorithm in clusterers(1) {
+    for algorithm in [clusterers(1), trained(1)].concat() {
         let error = of(&algorithm, &none);
         assert!(matches!(error, ClusterError::TooFewSamples { n_samples: 0, .. }), "{algorithm:?}: {error}");
     }
-    for algorithm in clusterers(0) {
+    for algorithm in [clusterers(0), trained(0)].concat() {
         let error = of(&algorithm, &random(10, 3, 9));
         assert!(matches!(error, ClusterError::Parameter { .. }), "{algorithm:?}: {error}");
     }
@@ -204,7 +210,7 @@ fn bad_input_is_an_error() {
 
 #[test]
 fn a_fit_can_be_stopped() {
-    for algorithm in clusterers(3) {
+    for algorithm in [clusterers(3), trained(3)].concat() {
         let error = algorithm.fit(random(50, 3, 10).view(), &Watch::stopping_after(0)).unwrap_err();
         assert!(matches!(error, ClusterError::Interrupted(_)), "{algorithm:?}: {error}");
     }

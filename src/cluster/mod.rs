@@ -4,10 +4,12 @@
 //! The parameter types implement linfa's [`ParamGuard`] and [`Fit`](linfa::traits::Fit), the fitted
 //! types [`PredictInplace`](linfa::traits::PredictInplace).
 
+mod adam;
 mod assigner;
 mod attach;
 mod bisecting;
 mod bounds;
+mod classifier;
 #[cfg(test)]
 mod contract;
 mod dbscan;
@@ -36,9 +38,12 @@ mod search;
 mod seeding;
 mod settle;
 mod sparse;
+mod standard;
 mod summary;
+mod temi;
 mod tomato;
 mod tree;
+mod turtle;
 mod verdict;
 mod visual;
 mod within;
@@ -47,6 +52,7 @@ pub use crate::distance::Metric;
 pub use assigner::{Assigner, Assignment, Centroids};
 pub use attach::{Neighbors, attach_noise};
 pub use bisecting::{BisectingParams, BisectingValidParams, Split};
+pub use classifier::{Classifier, Head, Layer, Then};
 pub use dbscan::{DbscanParams, DbscanValidParams};
 pub use density::Density;
 pub use filter::{FilterParams, FilterValidParams};
@@ -59,8 +65,10 @@ pub use mixture::{MixtureParams, MixtureValidParams};
 pub use modes::{Modes, Persistence};
 pub use seeding::{Init, seed};
 pub use summary::{FitSeconds, Strategy, Summary, Work};
+pub use temi::{TemiParams, TemiValidParams};
 pub use tomato::{TomatoParams, TomatoValidParams};
 pub use tree::Tree;
+pub use turtle::{TurtleParams, TurtleValidParams};
 pub use visual::{VisualParams, VisualValidParams};
 
 use crate::collection::{Blocks, BlocksError, ClusterId, Features};
@@ -92,6 +100,10 @@ pub enum Algorithm {
     Filter(FilterParams),
     /// What a network sees in a picture of the rows.
     Visual(VisualParams),
+    /// TURTLE: what linear classifiers learn best.
+    Turtle(TurtleParams),
+    /// TEMI: what rows and their neighbours agree on.
+    Temi(TemiParams),
 }
 
 /// What a fit found.
@@ -221,6 +233,14 @@ pub enum ClusterError {
         /// Features.
         n_features: usize,
     },
+    /// Spaces that are not those of the rows.
+    #[error("spaces of {spaces:?} features, but the images have {n_features}")]
+    Spaces {
+        /// Their widths.
+        spaces: Vec<usize>,
+        /// At hand.
+        n_features: usize,
+    },
     /// Sparse rows, which only k-means and spherical k-means take.
     #[error("only k-means and spherical k-means take sparse rows: reduce them first, as with --reduce svd:100")]
     Sparse,
@@ -278,6 +298,8 @@ impl Algorithm {
             (Self::Tomato(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Filter(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Visual(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Turtle(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Temi(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (_, Features::Sparse(_)) => Err(ClusterError::Sparse),
         }
     }
@@ -308,6 +330,19 @@ impl Algorithm {
         matches!(self, Self::Filter(_) | Self::Visual(_))
     }
 
+    /// Whether it is best given the features as they are, not reduced: it trains on them.
+    pub fn trains(&self) -> bool {
+        matches!(self, Self::Turtle(_) | Self::Temi(_))
+    }
+
+    /// The same algorithm told the widths of the spaces that a row consists of, if it tells them apart.
+    pub fn with_spaces(&self, spaces: Vec<usize>) -> Self {
+        match self {
+            Self::Turtle(params) => Self::Turtle(params.clone().spaces(spaces)),
+            _ => self.clone(),
+        }
+    }
+
     /// The same algorithm asked for another number of clusters; one that takes none stays as it is.
     pub fn with_n_clusters(&self, n_clusters: usize) -> Self {
         match self {
@@ -318,6 +353,8 @@ impl Algorithm {
             Self::Mixture(params) => Self::Mixture(params.clone().n_clusters(n_clusters)),
             Self::Tomato(params) => Self::Tomato(params.clone().n_clusters(n_clusters)),
             Self::Filter(params) => Self::Filter(params.clone().n_clusters(n_clusters)),
+            Self::Turtle(params) => Self::Turtle(params.clone().n_clusters(n_clusters)),
+            Self::Temi(params) => Self::Temi(params.clone().n_clusters(n_clusters)),
             Self::Dbscan(_) | Self::Hdbscan(_) | Self::Visual(_) => self.clone(),
         }
     }

@@ -68,6 +68,17 @@ impl ExtractorSpec {
         }
     }
 
+    /// Number of features of each extractor that is joined, or of the only one.
+    ///
+    /// # Errors
+    /// As [`n_features`](Self::n_features).
+    pub fn widths(&self) -> Result<Vec<usize>, EmbedError> {
+        match self {
+            Self::Combined(spec) => spec.checked()?.iter().map(|part| part.spec.n_features()).collect(),
+            single => Ok(vec![single.n_features()?]),
+        }
+    }
+
     /// The extractor, or those that are joined, on the CPU; published weights as the environment says, see
     /// [`Hub::from_env`](super::Hub::from_env).
     ///

@@ -2,10 +2,10 @@
 
 use super::file::array;
 use super::manifest::Clusterer;
-use crate::cluster::{Assigner, Centroids, Density, Mixture, Neighbors, Tree};
+use crate::cluster::{Assigner, Centroids, Classifier, Density, Head, Layer, Mixture, Neighbors, Then, Tree};
 use crate::collection::ClusterId;
 use crate::raster::{CellLabel, LabelMap, Transform};
-use ndarray::{Array2, ArrayView1, CowArray, Ix2};
+use ndarray::{Array2, ArrayView1, Axis, CowArray, Ix2};
 use safetensors::tensor::SafeTensors;
 
 /// Arrays by name.
@@ -36,6 +36,17 @@ pub(super) fn parts(assigner: &Assigner) -> (Clusterer, Arrays<'_>) {
                 Clusterer::Neighbors { metric: *metric, clusters: labels.clone(), reach: reach.clone() },
                 vec![("rows".into(), rows.view().into()), ("strengths".into(), strengths.into())],
             )
+        }
+        Assigner::Classifier(Classifier { heads }) => {
+            let layers = heads.iter().enumerate().flat_map(|(h, head)| {
+                head.layers.iter().enumerate().flat_map(move |(l, layer)| {
+                    let bias = layer.bias.view().insert_axis(Axis(1));
+                    let names = layer_names(h, l);
+                    names.into_iter().zip([layer.weights.view().into(), bias.into()])
+                })
+            });
+            let thens = |head: &Head| head.layers.iter().map(|layer| layer.then).collect();
+            (Clusterer::Classifier { heads: heads.iter().map(thens).collect() }, layers.collect())
         }
         Assigner::Raster(LabelMap { transform, cells }) => {
             // Each cell's cluster, counted from 1 so that 0 is noise, and its confidence.
@@ -101,6 +112,7 @@ pub(super) fn assemble(clusterer: Clusterer, tensors: &SafeTensors<'_>) -> Resul
             let strengths = strengths.into_iter().collect();
             Ok(Assigner::Neighbors(Neighbors { metric, rows, labels: clusters, strengths, reach }))
         }
+        Clusterer::Classifier { heads } => classifier(&heads, tensors).map(Assigner::Classifier),
         Clusterer::Raster { transform } => {
             let cells = array(tensors, "cells")?;
             let whole = is_sound(&transform) && cells.dim() == (transform.n_cells(), 2);
@@ -119,6 +131,30 @@ pub(super) fn assemble(clusterer: Clusterer, tensors: &SafeTensors<'_>) -> Resul
     }
 }
 
+/// The classifier of these layers, if each takes what the one before puts out and all heads end in the same clusters.
+fn classifier(heads: &[Vec<Then>], tensors: &SafeTensors<'_>) -> Result<Classifier, String> {
+    let layer = |head: usize, (at, &then): (usize, &Then)| {
+        let [weights, bias] = layer_names(head, at);
+        let (weights, bias) = (array(tensors, &weights)?, array(tensors, &bias)?);
+        match bias.dim() == (weights.nrows(), 1) && !weights.is_empty() {
+            true => Ok(Layer { weights, bias: bias.column(0).to_owned(), then }),
+            false => Err("a layer's weights and bias don't fit together".to_owned()),
+        }
+    };
+    let head = |(at, thens): (usize, &Vec<Then>)| {
+        let layers = thens.iter().enumerate().map(|then| layer(at, then)).collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, String>(Head { layers })
+    };
+    let heads = heads.iter().enumerate().map(head).collect::<Result<Vec<_>, _>>()?;
+    let n_clusters = |head: &Head| head.layers.last().filter(|last| last.then == Then::Linear).map(|l| l.bias.len());
+    let first = heads.first().and_then(n_clusters).ok_or("a classifier without layers that end in clusters")?;
+    let chained = |head: &Head| head.layers.windows(2).all(|pair| pair[0].weights.nrows() == pair[1].weights.ncols());
+    match heads.iter().all(|head| n_clusters(head) == Some(first) && chained(head)) {
+        true => Ok(Classifier { heads }),
+        false => Err("the layers don't fit together".into()),
+    }
+}
+
 /// Whether a transform has its parts, and no more cells than can be held.
 fn is_sound(Transform { origin, scale, shape, .. }: &Transform) -> bool {
     let n_cells = shape
@@ -131,6 +167,11 @@ fn is_sound(Transform { origin, scale, shape, .. }: &Transform) -> bool {
         && (1..=Transform::MAX_AXES).contains(&n_axes)
         && origin.len() == n_axes
         && scale.len() == n_axes
+}
+
+/// The arrays of a head's layer, weights and bias, both counted from 1.
+fn layer_names(head: usize, layer: usize) -> [String; 2] {
+    ["weights", "bias"].map(|name| format!("head-{}.layer-{}.{name}", head + 1, layer + 1))
 }
 
 /// The array of a level, counted from the finest, which is level 1.

@@ -1,6 +1,6 @@
 //! The JSON part of a model file.
 
-use crate::cluster::Metric;
+use crate::cluster::{Metric, Then};
 use crate::collection::ClusterId;
 use crate::embed::ExtractorSpec;
 use crate::evaluate::Scores;
@@ -67,6 +67,11 @@ pub enum Clusterer {
         clusters: Vec<Option<ClusterId>>,
         /// How far a row may be from the nearest of each cluster.
         reach: Vec<f64>,
+    },
+    /// The most probable cluster counts, by networks.
+    Classifier {
+        /// What becomes of the outputs of each head's layers.
+        heads: Vec<Vec<Then>>,
     },
     /// The row's cell counts.
     Raster {

@@ -41,7 +41,7 @@ pub use conv::{Conv2d, Conv2dConfig};
 pub use conv_norm::ConvNorm;
 pub use init::kaiming_normal;
 pub use join::join_channels;
-pub(crate) use kernel::vectorised;
+pub(crate) use kernel::{activate, activation_gradient, exp, vectorised};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use pool::{avg_pool2d, global_mean, max_pool2d, upsample_nearest2x};

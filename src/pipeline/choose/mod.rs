@@ -69,7 +69,7 @@ pub struct Sweep {
 ///
 /// `x` has the shape (n_samples, n_features), finite, dense or sparse; above 2,000 rows a uniform sample is used, and
 /// above 256 features the sample's 50 leading components. Each number starts where the one before ended (k-means, which
-/// also stands in for mini-batch and hierarchical k-means; the others start anew). Spherical k-means is judged on the
+/// also stands in for mini-batch and hierarchical k-means, TURTLE and TEMI; the others start anew). Spherical k-means is judged on the
 /// rows' directions. The numbers end before the rows: at one less than there are, or than are distinct. The cost is that
 /// of 1 + references + 2 * subsamples sweeps over the rows looked at, and O(s^2) distances for s rows; the seed gives
 /// the same at any thread count.

@@ -27,8 +27,8 @@ pub fn path(
     seed: u64,
     reporter: &dyn Reporter,
 ) -> Result<Vec<Clustering>, ClusterError> {
-    // These stand for k-means where rows are many; here they are few.
-    let stand_in = matches!(algorithm, Algorithm::MiniBatch(_) | Algorithm::Hierarchical(_));
+    // Two stand for k-means where rows are many, but here they are few; the others are trained too long for a sweep.
+    let stand_in = matches!(algorithm, Algorithm::MiniBatch(_) | Algorithm::Hierarchical(_)) || algorithm.trains();
     let algorithm = if stand_in { &Algorithm::KMeans(KMeansParams::new(1)) } else { algorithm };
     let mut fits: Vec<Clustering> = Vec::with_capacity(numbers.len());
     for (at, &k) in numbers.iter().enumerate().take_while(|(_, k)| **k <= x.nrows().max(1)) {
