@@ -1,5 +1,6 @@
 //! Features to clusters: reduce, choose the number of clusters, cluster.
 
+use super::remarks::remark;
 use super::{ChooseParams, PipelineError, Sweep, choose_n_clusters};
 use crate::cluster::{Algorithm, Clustering};
 use crate::collection::Features;
@@ -119,6 +120,7 @@ pub fn fit<'a>(
     reporter.begin("cluster", None);
     let clustering = asked(&params.algorithm, n_clusters).fit(&reduced, reporter)?;
     reporter.end();
+    tell(&clustering, params, reporter);
     Ok(Fitted { reducer, reduced, clustering, sweep, reduce_time, fit_time: started.elapsed() })
 }
 
@@ -141,6 +143,13 @@ pub fn choose<'a>(
 /// The algorithm asked for that number of clusters, if there is one.
 pub(super) fn asked(algorithm: &Algorithm, n_clusters: Option<usize>) -> Algorithm {
     n_clusters.map_or_else(|| algorithm.clone(), |n_clusters| algorithm.with_n_clusters(n_clusters))
+}
+
+/// Warns of clusters of odd sizes, if nobody asked for their number.
+pub(super) fn tell(clustering: &Clustering, params: &FitParams, reporter: &dyn Reporter) {
+    if params.n_clusters == NClusters::Auto {
+        remark(&clustering.labels, clustering.n_clusters()).iter().for_each(|remark| reporter.warn(remark));
+    }
 }
 
 /// The number of clusters to fit, `None` if the algorithm is to find it, and the sweep over `x` that found it, if one did.

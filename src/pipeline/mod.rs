@@ -3,6 +3,7 @@
 mod choose;
 mod fit;
 mod outcome;
+mod remarks;
 mod stream;
 
 pub use choose::{ChooseParams, Sweep, choose_n_clusters};

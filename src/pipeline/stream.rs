@@ -1,6 +1,6 @@
 //! Fit and predict for rows that don't fit in memory: read a block at a time, several times over.
 
-use super::fit::{asked, number, reduce};
+use super::fit::{asked, number, reduce, tell};
 use super::outcome::{cluster_names, reach};
 use super::{Context, FitParams, PipelineError, Sweep};
 use crate::cluster::{ClusterError, Clustering};
@@ -65,6 +65,7 @@ pub fn run_blocks(
     let clusters = entries(&mut reduced, &clustering, reporter)?;
     let fit_time = started.elapsed();
     reporter.end();
+    tell(&clustering, params, reporter);
 
     let started = Instant::now();
     reporter.begin("score", None);
