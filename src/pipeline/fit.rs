@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 /// What stands between features and clusterer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reduction {
-    /// PCA to 50 components where there are more features than that, to 2 for an algorithm that draws; else nothing.
+    /// PCA to 50 components where there are more features than that, to 2 for an algorithm that draws, nothing for one that
+    /// trains on the features.
     #[default]
     Auto,
     /// Nothing.
@@ -71,6 +72,7 @@ impl FitParams {
     /// How rows should come: sparse where most values are zero, if the first stage that meets them can use that.
     pub fn layout(&self) -> Layout {
         match (self.reduction, &self.algorithm) {
+            (Reduction::Auto, algorithm) if algorithm.trains() => Layout::Dense,
             (Reduction::Auto | Reduction::To(..), _) | (_, Algorithm::KMeans(_)) => Layout::Auto,
             _ => Layout::Dense,
         }
@@ -118,7 +120,10 @@ pub fn fit<'a>(
     let started = Instant::now();
     let (n_clusters, sweep) = number(&reduced, params, reporter)?;
     reporter.begin("cluster", None);
-    let clustering = asked(&params.algorithm, n_clusters).fit(&reduced, reporter)?;
+    let algorithm = asked(&params.algorithm, n_clusters);
+    // What several extractors gave is mixed by a reducer.
+    let algorithm = if reducer.is_some() { algorithm.with_spaces(Vec::new()) } else { algorithm };
+    let clustering = algorithm.fit(&reduced, reporter)?;
     reporter.end();
     tell(&clustering, params, reporter);
     Ok(Fitted { reducer, reduced, clustering, sweep, reduce_time, fit_time: started.elapsed() })
@@ -204,6 +209,7 @@ fn reducer_params((n_samples, n_features): (usize, usize), params: &FitParams) -
     let most = if params.algorithm.draws() { DRAWN_COMPONENTS } else { AUTO_COMPONENTS };
     let (method, n_components) = match params.reduction {
         Reduction::None => return None,
+        Reduction::Auto if params.algorithm.trains() => return None,
         Reduction::To(method, n_components) => (method, n_components),
         Reduction::Auto if n_features <= most || n_samples == 0 => return None,
         // Fewer images than components: as many as the images span.

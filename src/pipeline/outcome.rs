@@ -41,7 +41,8 @@ pub struct Context<'a> {
     pub settings: BTreeMap<String, String>,
 }
 
-/// Reduces, clusters and scores the rows of `x`, shape (n_samples, n_features), dense or sparse.
+/// Reduces, clusters and scores the rows of `x`, shape (n_samples, n_features), dense or sparse. An algorithm that tells
+/// spaces apart is told those of several extractors.
 ///
 /// # Errors
 /// Those of the stages.
@@ -51,7 +52,9 @@ pub fn run<'a>(
     context: &Context<'_>,
     reporter: &dyn Reporter,
 ) -> Result<Outcome<'a>, PipelineError> {
-    let fitted = fit(x, params, reporter)?;
+    let spaces = context.extractor.and_then(|extractor| extractor.widths().ok()).unwrap_or_default();
+    let algorithm = params.algorithm.with_spaces(spaces);
+    let fitted = fit(x, &FitParams { algorithm, ..params.clone() }, reporter)?;
     reporter.check()?;
     let started = Instant::now();
     reporter.begin("score", None);
