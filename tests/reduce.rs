@@ -166,7 +166,7 @@ fn little_or_dull_data_is_reduced_or_refused() {
         }
         for (x, n) in [(flat.view(), 2), (half.view(), 3)] {
             let reduced = assert_finite(&fit(x, method, n).unwrap(), x);
-            if x == flat && !matches!(method, Method::Svd | Method::Random) {
+            if x == flat && !matches!(method, Method::Svd | Method::Random | Method::Umap) {
                 assert!(reduced.iter().all(|v| v.abs() < 1e-3), "{method:?}: {reduced}");
             }
         }

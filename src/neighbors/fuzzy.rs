@@ -3,7 +3,7 @@
 
 use super::KnnGraph;
 use crate::collection::Csr;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 /// Rows a task takes at a time.
@@ -35,7 +35,7 @@ const LEAST_WIDTH: f64 = 1e-3;
 /// ```
 pub fn fuzzy_simplicial_set(graph: &KnnGraph) -> Csr {
     let n_samples = graph.n_samples();
-    let weights = memberships(graph);
+    let weights = memberships(graph.distances());
     let (ends, incoming) = transposed(graph, &weights);
     let rows: Vec<usize> = (0..n_samples).collect();
     let blocks: Vec<Vec<Vec<(u32, f32)>>> = rows
@@ -63,13 +63,12 @@ pub fn fuzzy_simplicial_set(graph: &KnnGraph) -> Csr {
     Csr::new((n_samples, n_samples), starts, indices, data)
 }
 
-/// What each row sees of its neighbours, shape (n_samples, n_neighbors).
-fn memberships(graph: &KnnGraph) -> Array2<f32> {
-    let distances = graph.distances();
+/// What each row sees of its neighbours at these distances, the nearest first; shapes (n_samples, n_neighbors).
+pub(crate) fn memberships(distances: ArrayView2<'_, f32>) -> Array2<f32> {
     let sums: Vec<f64> =
         distances.outer_iter().into_par_iter().map(|row| row.iter().map(|&d| f64::from(d)).sum()).collect();
     // The row itself, at distance 0, is one more neighbour.
-    let per_row = (graph.n_neighbors() + 1) as f64;
+    let per_row = (distances.ncols() + 1) as f64;
     let mean = sums.iter().sum::<f64>() / (per_row * sums.len() as f64);
     let mut weights = distances.to_owned();
     weights.axis_iter_mut(Axis(0)).into_par_iter().zip(sums).for_each(|(mut row, sum)| {

@@ -13,6 +13,7 @@ mod rows;
 
 pub use file::GraphFileError;
 pub use fuzzy::fuzzy_simplicial_set;
+pub(crate) use fuzzy::memberships;
 pub use graph::KnnGraph;
 
 use crate::distance::Metric;

@@ -102,7 +102,7 @@ const AUTO_COMPONENTS: usize = 50;
 const DRAWN_COMPONENTS: usize = 2;
 
 /// Reduces and clusters the rows of `x`, shape (n_samples, n_features), dense or sparse. The input is not copied (but by
-/// kernel PCA and diffusion map, as their landmarks), and sparse rows are never made dense: memory beyond it is that of
+/// kernel PCA and diffusion map, as their landmarks, and by UMAP), and sparse rows are never made dense: memory beyond it is that of
 /// the reduced rows and of the clusterer.
 ///
 /// # Errors
@@ -195,7 +195,7 @@ pub(super) fn reduce<'a>(
         .map(|params| params.few_landmarks(n_rows < n_samples).check()?.fit_features(&x, reporter))
         .transpose()?;
     let reduced = match &reducer {
-        Some(reducer) => reducer.transform_features(&x).into(),
+        Some(reducer) => reducer.fitted().unwrap_or_else(|| reducer.transform_features(&x)).into(),
         None => x,
     };
     reporter.end();

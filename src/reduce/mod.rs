@@ -1,5 +1,6 @@
 //! Fewer features: linear maps (principal components, truncated singular vectors, whitening, random projection) and maps
-//! through a kernel (kernel PCA, diffusion map). All take new rows; the first three have an inverse.
+//! through a kernel (kernel PCA, diffusion map), and layouts of the graph of neighbours (UMAP). All take new rows; the
+//! first three have an inverse.
 //!
 //! The parameter types implement linfa's [`ParamGuard`](linfa::ParamGuard) and [`Fit`](linfa::traits::Fit), the fitted
 //! [`LinearReducer`] and [`Reducer`] its [`Transformer`](linfa::traits::Transformer).
@@ -9,6 +10,7 @@ mod diffusion;
 mod features;
 mod kernel_pca;
 mod landmarks;
+mod layout;
 mod linear;
 mod moments;
 mod random;
@@ -19,6 +21,7 @@ mod subspace;
 
 pub use diffusion::DiffusionMap;
 pub use kernel_pca::KernelPca;
+pub use layout::Layout;
 pub use linear::{LinearParams, LinearReducer, LinearValidParams};
 pub use random::{RandomProjection, johnson_lindenstrauss};
 pub use reducer::{Reducer, ReducerParams, ReducerValidParams};
@@ -54,6 +57,11 @@ pub enum Method {
     /// memory as for kernel PCA. For curved shapes; not for round clusters, nor where rows lie apart from all others,
     /// which take a component each.
     Diffusion,
+    /// Uniform manifold approximation and projection (McInnes, Healy, Melville 2018), of 15 neighbours by euclidean
+    /// distance. Brings out clusters of any shape, in 2 dimensions for looking at or up to 64 for density clusterers;
+    /// at most as many as there are rows. Not where distances or densities are to mean anything afterwards: how far
+    /// clusters lie apart, and how wide they are, says little. The model keeps all rows, for new ones to be placed by.
+    Umap,
 }
 
 impl Method {
@@ -66,11 +74,13 @@ impl Method {
             Self::KernelPca => "kernel-pca",
             Self::Random => "random",
             Self::Diffusion => "diffusion",
+            Self::Umap => "umap",
         }
     }
 
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Pca, Self::Svd, Self::Whiten, Self::KernelPca, Self::Random, Self::Diffusion];
+    pub const ALL: [Self; 7] =
+        [Self::Pca, Self::Svd, Self::Whiten, Self::KernelPca, Self::Random, Self::Diffusion, Self::Umap];
 
     /// Most components that rows of this shape can have.
     pub fn most_components(self, n_samples: usize, n_features: usize) -> usize {
@@ -79,6 +89,7 @@ impl Method {
             Self::KernelPca => n_samples.min(landmarks::SOME),
             Self::Diffusion => n_samples.min(landmarks::SOME).saturating_sub(1),
             Self::Random => usize::MAX,
+            Self::Umap => n_samples.min(layout::MOST),
         }
     }
 }
@@ -106,6 +117,12 @@ pub enum ReduceError {
     Gamma {
         /// As given.
         gamma: f64,
+    },
+    /// Places that can't be that far apart.
+    #[error("min_dist is {min_dist}: it must be a number from 0 to 3")]
+    MinDist {
+        /// As given.
+        min_dist: f64,
     },
     /// NaN or infinite input.
     #[error("row {row} holds a value that is not finite")]

@@ -1,5 +1,6 @@
 //! Every reduction through one type: parameters, and the fitted map.
 
+use super::layout::{Layout, N_NEIGHBORS};
 use super::{DiffusionMap, KernelPca, LinearParams, LinearReducer, Method, RandomProjection, ReduceError};
 use crate::collection::Features;
 use crate::device::Device;
@@ -29,6 +30,8 @@ pub struct ReducerValidParams {
     n_components: usize,
     gamma: Option<f64>,
     few_landmarks: bool,
+    n_neighbors: usize,
+    min_dist: f64,
     seed: u64,
     device: Device,
 }
@@ -36,14 +39,33 @@ pub struct ReducerValidParams {
 impl ReducerParams {
     /// A reduction to `n_components`.
     pub fn new(method: Method, n_components: usize) -> Self {
-        let (few_landmarks, device) = (false, Device::Cpu);
-        Self(ReducerValidParams { method, n_components, gamma: None, few_landmarks, seed: 0, device })
+        Self(ReducerValidParams {
+            method,
+            n_components,
+            gamma: None,
+            few_landmarks: false,
+            n_neighbors: N_NEIGHBORS,
+            min_dist: 0.0,
+            seed: 0,
+            device: Device::Cpu,
+        })
     }
 
     /// Kernel PCA and diffusion map: the kernel is exp(-gamma |x - y|^2). By default 1 / n_features for kernel PCA, and
     /// one over the median squared distance for the diffusion map.
     pub fn gamma(self, gamma: f64) -> Self {
         Self(ReducerValidParams { gamma: Some(gamma), ..self.0 })
+    }
+
+    /// UMAP: neighbours of each row that count, 15 by default. More of them show the whole, fewer the parts.
+    pub fn n_neighbors(self, n_neighbors: usize) -> Self {
+        Self(ReducerValidParams { n_neighbors, ..self.0 })
+    }
+
+    /// UMAP: how near rows may come that belong together, 0 to 3. By default 0, which is best for clustering; 0.1 leaves
+    /// more to see within clusters.
+    pub fn min_dist(self, min_dist: f64) -> Self {
+        Self(ReducerValidParams { min_dist, ..self.0 })
     }
 
     /// As few landmarks as many rows get: the rows stand for more.
@@ -71,6 +93,9 @@ impl ParamGuard for ReducerParams {
             ReducerValidParams { n_components: 0, .. } => Err(ReduceError::NoComponents),
             ReducerValidParams { gamma: Some(gamma), .. } if !(gamma.is_finite() && gamma > 0.0) => {
                 Err(ReduceError::Gamma { gamma })
+            }
+            ReducerValidParams { min_dist, .. } if !(0.0..=3.0).contains(&min_dist) => {
+                Err(ReduceError::MinDist { min_dist })
             }
             _ => Ok(&self.0),
         }
@@ -109,6 +134,9 @@ impl ReducerValidParams {
             Method::KernelPca => Reducer::KernelPca(KernelPca::fit(x, n_components, gamma, few, seed, reporter)?),
             Method::Random => Reducer::Random(RandomProjection::fit(x, n_components, seed)?),
             Method::Diffusion => Reducer::Diffusion(DiffusionMap::fit(x, n_components, gamma, few, seed, reporter)?),
+            Method::Umap => {
+                Reducer::Layout(Layout::fit(x, n_components, self.n_neighbors, self.min_dist, seed, reporter)?)
+            }
         })
     }
 }
@@ -124,6 +152,8 @@ pub enum Reducer {
     Random(RandomProjection),
     /// Diffusion map.
     Diffusion(DiffusionMap),
+    /// UMAP.
+    Layout(Layout),
 }
 
 impl Reducer {
@@ -134,6 +164,7 @@ impl Reducer {
             Self::KernelPca(_) => Method::KernelPca,
             Self::Random(_) => Method::Random,
             Self::Diffusion(_) => Method::Diffusion,
+            Self::Layout(reducer) => reducer.method(),
         }
     }
 
@@ -145,6 +176,7 @@ impl Reducer {
                 landmarks.rows.ncols()
             }
             Self::Random(reducer) => reducer.components.ncols(),
+            Self::Layout(reducer) => reducer.rows.ncols(),
         }
     }
 
@@ -155,6 +187,7 @@ impl Reducer {
             Self::KernelPca(reducer) => reducer.projection.nrows(),
             Self::Random(reducer) => reducer.components.nrows(),
             Self::Diffusion(reducer) => reducer.coordinates.nrows(),
+            Self::Layout(reducer) => reducer.places.nrows(),
         }
     }
 
@@ -164,11 +197,12 @@ impl Reducer {
         match self {
             Self::Linear(reducer) => Some(&reducer.ratio),
             Self::KernelPca(reducer) => Some(&reducer.ratio),
-            Self::Random(_) | Self::Diffusion(_) => None,
+            Self::Random(_) | Self::Diffusion(_) | Self::Layout(_) => None,
         }
     }
 
-    /// Reduces rows of shape (n, n_features) to (n, n_components). O(n d c), or O(n m (d + c)) with m landmarks.
+    /// Reduces rows of shape (n, n_features) to (n, n_components). O(n d c), or O(n m (d + c)) with m landmarks;
+    /// for layouts m are the rows of the fit.
     ///
     /// # Panics
     /// If the number of features is not the one of the fit.
@@ -179,6 +213,16 @@ impl Reducer {
             Self::KernelPca(reducer) => reducer.transform(x),
             Self::Random(reducer) => reducer.transform(x),
             Self::Diffusion(reducer) => reducer.transform(x),
+            Self::Layout(reducer) => reducer.transform(x),
+        }
+    }
+
+    /// What [`transform_features`](Self::transform_features) gives for the rows of the fit, where the reducer keeps it:
+    /// layouts do.
+    pub fn fitted(&self) -> Option<Array2<f32>> {
+        match self {
+            Self::Layout(reducer) => Some(reducer.fitted()),
+            Self::Linear(_) | Self::KernelPca(_) | Self::Random(_) | Self::Diffusion(_) => None,
         }
     }
 
@@ -189,7 +233,7 @@ impl Reducer {
     pub fn inverse_transform(&self, reduced: ArrayView2<'_, f32>) -> Option<Array2<f32>> {
         match self {
             Self::Linear(reducer) => Some(reducer.inverse_transform(reduced)),
-            Self::KernelPca(_) | Self::Random(_) | Self::Diffusion(_) => None,
+            Self::KernelPca(_) | Self::Random(_) | Self::Diffusion(_) | Self::Layout(_) => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A fitted reduction as plain data and named arrays, and back.
 
 use super::landmarks::Landmarks;
-use super::{DiffusionMap, KernelPca, LinearReducer, Method, RandomProjection, Reducer};
+use super::{DiffusionMap, KernelPca, Layout, LinearReducer, Method, RandomProjection, Reducer};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,12 @@ pub struct Saved {
     /// Kernel PCA, diffusion map: the kernel is exp(-gamma |x - y|^2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gamma: Option<f64>,
+    /// UMAP: neighbours that count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_neighbors: Option<usize>,
+    /// UMAP: how near rows may come that belong together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_dist: Option<f64>,
 }
 
 impl Reducer {
@@ -29,6 +35,8 @@ impl Reducer {
             explained_variance: variance.to_vec(),
             explained_variance_ratio: ratio.to_vec(),
             gamma,
+            n_neighbors: None,
+            min_dist: None,
         };
         match self {
             Self::Linear(LinearReducer { mean, components, variance, ratio, .. }) => {
@@ -48,6 +56,11 @@ impl Reducer {
                 arrays.extend([("components", coordinates.view()), ("weights", row(weights))]);
                 (saved(eigenvalues, &[], Some(landmarks.gamma)), arrays)
             }
+            Self::Layout(Layout { rows, places, n_neighbors, min_dist }) => {
+                let layout =
+                    Saved { n_neighbors: Some(*n_neighbors), min_dist: Some(*min_dist), ..saved(&[], &[], None) };
+                (layout, vec![("components", places.view()), ("rows", rows.view())])
+            }
         }
     }
 
@@ -61,7 +74,7 @@ impl Reducer {
             let shape = rows.dim();
             if shape == (1, length) { Ok(rows.row(0).to_owned()) } else { Err(format!("{name} has shape {shape:?}")) }
         };
-        let Saved { method, explained_variance: variance, explained_variance_ratio: ratio, gamma } = saved;
+        let Saved { method, explained_variance: variance, explained_variance_ratio: ratio, gamma, .. } = saved;
         let components = array("components")?;
         let (count, width) = components.dim();
         let landmarks = || -> Result<Landmarks, String> {
@@ -95,6 +108,16 @@ impl Reducer {
                 n_figures(count, 0)?;
                 let (landmarks, weights) = (landmarks()?, vector("weights", width)?);
                 Self::Diffusion(DiffusionMap { landmarks, weights, coordinates: components, eigenvalues: variance })
+            }
+            Method::Umap => {
+                n_figures(0, 0)?;
+                let rows = array("rows")?;
+                match (saved.n_neighbors, saved.min_dist) {
+                    (Some(n_neighbors @ 1..), Some(min_dist @ 0.0..=3.0)) if rows.nrows() == width => {
+                        Self::Layout(Layout { rows, places: components, n_neighbors, min_dist })
+                    }
+                    _ => return Err(mismatch()),
+                }
             }
         })
     }
