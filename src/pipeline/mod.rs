@@ -8,7 +8,7 @@ mod stream;
 
 pub use choose::{ChooseParams, Sweep, choose_n_clusters};
 pub use fit::{FitParams, Fitted, NClusters, Reduction, choose, describe, fit};
-pub use outcome::{Context, Outcome, run};
+pub use outcome::{Context, Outcome, cluster_names, run};
 pub use stream::{Streamed, run_blocks};
 
 use crate::cluster::ClusterError;

@@ -94,8 +94,8 @@ pub fn run<'a>(
     Ok(Outcome { fitted, evaluation, model, verdicts, score_time })
 }
 
-/// `cluster-000` and so on, with more digits where they are needed.
-pub(super) fn cluster_names(n_clusters: usize) -> Vec<String> {
+/// The names that clusters get: `cluster-000` and so on, with more digits where they are needed.
+pub fn cluster_names(n_clusters: usize) -> Vec<String> {
     let digits = n_clusters.saturating_sub(1).to_string().len().max(3);
     (0..n_clusters).map(|c| format!("cluster-{c:0digits$}")).collect()
 }

@@ -15,6 +15,7 @@ use crate::evaluate::files::read_labels;
 use crate::files::write_whole;
 use crate::neighbors::{NeighborsParams, nearest};
 use crate::progress::Reporter;
+use crate::pipeline::cluster_names;
 use crate::reduce::LinearParams;
 use crate::report::graph_figure;
 use crate::topology::{
@@ -98,17 +99,11 @@ fn clustered(
         NeighborsParams { n_neighbors: args.neighbours as usize, metric, seed: args.seed, ..Default::default() };
     let neighbours = nearest(x, &params, printer)?;
     let n_clusters = clusters.iter().flatten().max().map_or(0, |most| most + 1);
-    let mut graph = cluster_graph(&neighbours, &clusters, x, &names(n_clusters))?;
+    let mut graph = cluster_graph(&neighbours, &clusters, x, &cluster_names(n_clusters))?;
     let Some(truth) = truth else { return Ok((graph, None)) };
     graph.set_classes(truth)?;
     let same_class = same_class(&graph, &neighbours, &clusters, args.seed, printer)?;
     Ok((graph, same_class))
-}
-
-/// The names that `alike sort` gives clusters.
-fn names(n_clusters: usize) -> Vec<String> {
-    let digits = n_clusters.saturating_sub(1).to_string().len().max(3);
-    (0..n_clusters).map(|cluster| format!("cluster-{cluster:0digits$}")).collect()
 }
 
 /// The Mapper graph.
