@@ -136,7 +136,7 @@ pub struct FitArgs {
     #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = parse_clusters)]
     pub clusters: crate::pipeline::NClusters,
     /// Fewer features first: pca:N, svd:N, whiten:N (PCA to equal variance), kernel-pca:N, random:N, diffusion:N, umap:N,
-    /// none, or auto (pca:50 where there are more; filter, visual: pca:2; turtle, temi: none)
+    /// tsne:N, none, or auto (pca:50 where there are more; filter, visual: pca:2; turtle, temi: none)
     #[arg(long, value_name = "REDUCER", default_value = "auto", value_parser = parse_reduction)]
     pub reduce: crate::pipeline::Reduction,
     /// Seed of everything random
@@ -508,7 +508,8 @@ pub fn parse_clusters(text: &str) -> Result<crate::pipeline::NClusters, String> 
 fn parse_reduction(text: &str) -> Result<crate::pipeline::Reduction, String> {
     use crate::pipeline::Reduction;
     use crate::reduce::Method;
-    const CHOICES: &str = "give pca:N, svd:N, whiten:N, kernel-pca:N, random:N, diffusion:N, umap:N, none or auto";
+    const CHOICES: &str =
+        "give pca:N, svd:N, whiten:N, kernel-pca:N, random:N, diffusion:N, umap:N, tsne:N, none or auto";
     match text.split_once(':') {
         None if text == "auto" => Ok(Reduction::Auto),
         None if text == "none" => Ok(Reduction::None),

@@ -34,19 +34,28 @@ const LEAST_WIDTH: f64 = 1e-3;
 /// assert_eq!(set.get(0, 2), None);
 /// ```
 pub fn fuzzy_simplicial_set(graph: &KnnGraph) -> Csr {
-    let n_samples = graph.n_samples();
-    let weights = memberships(graph.distances());
-    let (ends, incoming) = transposed(graph, &weights);
+    symmetric(graph.indices(), memberships(graph.distances()).view(), |a, b| a + b - a * b)
+}
+
+/// What rows see of their neighbours, shapes (n_samples, n_neighbors), joined with what those see of them, 0 where they
+/// don't; what joins to 0 isn't kept.
+pub(crate) fn symmetric(
+    indices: ArrayView2<'_, u32>,
+    weights: ArrayView2<'_, f32>,
+    join: impl Fn(f32, f32) -> f32 + Sync,
+) -> Csr {
+    let n_samples = indices.nrows();
+    let (ends, incoming) = transposed(indices, weights);
     let rows: Vec<usize> = (0..n_samples).collect();
     let blocks: Vec<Vec<Vec<(u32, f32)>>> = rows
         .par_chunks(BLOCK)
         .map(|rows| {
             let joined = |&row: &usize| {
                 let mut seen: Vec<(u32, f32)> =
-                    graph.indices().row(row).iter().copied().zip(weights.row(row).iter().copied()).collect();
+                    indices.row(row).iter().copied().zip(weights.row(row).iter().copied()).collect();
                 seen.sort_unstable_by_key(|&(to, _)| to);
                 let start = if row == 0 { 0 } else { ends[row - 1] };
-                union(&seen, &incoming[start..ends[row]])
+                union(&seen, &incoming[start..ends[row]], &join)
             };
             rows.iter().map(joined).collect()
         })
@@ -102,15 +111,15 @@ fn width(beyond: &[f64], target: f64) -> f64 {
 }
 
 /// By which rows, in order, each row is seen, and how; and where the part of each row ends.
-fn transposed(graph: &KnnGraph, weights: &Array2<f32>) -> (Vec<usize>, Vec<(u32, f32)>) {
-    let mut at = vec![0usize; graph.n_samples()];
-    graph.indices().iter().for_each(|&to| at[to as usize] += 1);
+fn transposed(indices: ArrayView2<'_, u32>, weights: ArrayView2<'_, f32>) -> (Vec<usize>, Vec<(u32, f32)>) {
+    let mut at = vec![0usize; indices.nrows()];
+    indices.iter().for_each(|&to| at[to as usize] += 1);
     let mut total = 0;
     for start in &mut at {
         total += std::mem::replace(start, total);
     }
     let mut incoming = vec![(0, 0.0); total];
-    for (row, (indices, weights)) in graph.indices().outer_iter().zip(weights.outer_iter()).enumerate() {
+    for (row, (indices, weights)) in indices.outer_iter().zip(weights.outer_iter()).enumerate() {
         for (&to, &weight) in indices.iter().zip(weights) {
             incoming[at[to as usize]] = (row as u32, weight);
             at[to as usize] += 1;
@@ -119,8 +128,8 @@ fn transposed(graph: &KnnGraph, weights: &Array2<f32>) -> (Vec<usize>, Vec<(u32,
     (at, incoming)
 }
 
-/// a + b - ab of two lists sorted by row.
-fn union(a: &[(u32, f32)], b: &[(u32, f32)]) -> Vec<(u32, f32)> {
+/// Two lists sorted by row, joined.
+fn union(a: &[(u32, f32)], b: &[(u32, f32)], join: impl Fn(f32, f32) -> f32) -> Vec<(u32, f32)> {
     let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
     let mut joined = Vec::with_capacity(a.len() + b.len());
     loop {
@@ -131,7 +140,7 @@ fn union(a: &[(u32, f32)], b: &[(u32, f32)]) -> Vec<(u32, f32)> {
         };
         let mine = a.next_if(|&&(row, _)| row == to).map_or(0.0, |&(_, w)| w);
         let theirs = b.next_if(|&&(row, _)| row == to).map_or(0.0, |&(_, w)| w);
-        let weight = mine + theirs - mine * theirs;
+        let weight = join(mine, theirs);
         if weight > 0.0 {
             joined.push((to, weight));
         }

@@ -13,7 +13,7 @@ mod rows;
 
 pub use file::GraphFileError;
 pub use fuzzy::fuzzy_simplicial_set;
-pub(crate) use fuzzy::memberships;
+pub(crate) use fuzzy::{memberships, symmetric};
 pub use graph::KnnGraph;
 
 use crate::distance::Metric;

@@ -102,8 +102,8 @@ const AUTO_COMPONENTS: usize = 50;
 const DRAWN_COMPONENTS: usize = 2;
 
 /// Reduces and clusters the rows of `x`, shape (n_samples, n_features), dense or sparse. The input is not copied (but by
-/// kernel PCA and diffusion map, as their landmarks, and by UMAP), and sparse rows are never made dense: memory beyond it is that of
-/// the reduced rows and of the clusterer.
+/// kernel PCA and diffusion map, as their landmarks, and by UMAP and t-SNE), and sparse rows are never made dense: memory
+/// beyond it is that of the reduced rows and of the clusterer.
 ///
 /// # Errors
 /// Those of the stages; a message names the stage.

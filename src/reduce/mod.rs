@@ -1,6 +1,6 @@
 //! Fewer features: linear maps (principal components, truncated singular vectors, whitening, random projection) and maps
-//! through a kernel (kernel PCA, diffusion map), and layouts of the graph of neighbours (UMAP). All take new rows; the
-//! first three have an inverse.
+//! through a kernel (kernel PCA, diffusion map), and layouts of the graph of neighbours (UMAP, t-SNE). All take new rows;
+//! the first three have an inverse.
 //!
 //! The parameter types implement linfa's [`ParamGuard`](linfa::ParamGuard) and [`Fit`](linfa::traits::Fit), the fitted
 //! [`LinearReducer`] and [`Reducer`] its [`Transformer`](linfa::traits::Transformer).
@@ -62,6 +62,10 @@ pub enum Method {
     /// at most as many as there are rows. Not where distances or densities are to mean anything afterwards: how far
     /// clusters lie apart, and how wide they are, says little. The model keeps all rows, for new ones to be placed by.
     Umap,
+    /// t-distributed stochastic neighbour embedding (van der Maaten, Hinton 2008) to 1 or 2 components, with a perplexity
+    /// of 30. For looking at: it fills the plane evenly and keeps more of the detail within clusters than UMAP. Not for
+    /// clustering by density, which it evens out. The model keeps all rows.
+    Tsne,
 }
 
 impl Method {
@@ -75,12 +79,13 @@ impl Method {
             Self::Random => "random",
             Self::Diffusion => "diffusion",
             Self::Umap => "umap",
+            Self::Tsne => "tsne",
         }
     }
 
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Pca, Self::Svd, Self::Whiten, Self::KernelPca, Self::Random, Self::Diffusion, Self::Umap];
+    pub const ALL: [Self; 8] =
+        [Self::Pca, Self::Svd, Self::Whiten, Self::KernelPca, Self::Random, Self::Diffusion, Self::Umap, Self::Tsne];
 
     /// Most components that rows of this shape can have.
     pub fn most_components(self, n_samples: usize, n_features: usize) -> usize {
@@ -90,6 +95,7 @@ impl Method {
             Self::Diffusion => n_samples.min(landmarks::SOME).saturating_sub(1),
             Self::Random => usize::MAX,
             Self::Umap => n_samples.min(layout::MOST),
+            Self::Tsne => n_samples.min(layout::MOST_OF_TSNE),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Every reduction through one type: parameters, and the fitted map.
 
-use super::layout::{Layout, N_NEIGHBORS};
+use super::layout::{Layout, Settings};
 use super::{DiffusionMap, KernelPca, LinearParams, LinearReducer, Method, RandomProjection, ReduceError};
 use crate::collection::Features;
 use crate::device::Device;
@@ -30,7 +30,7 @@ pub struct ReducerValidParams {
     n_components: usize,
     gamma: Option<f64>,
     few_landmarks: bool,
-    n_neighbors: usize,
+    n_neighbors: Option<usize>,
     min_dist: f64,
     seed: u64,
     device: Device,
@@ -44,7 +44,7 @@ impl ReducerParams {
             n_components,
             gamma: None,
             few_landmarks: false,
-            n_neighbors: N_NEIGHBORS,
+            n_neighbors: None,
             min_dist: 0.0,
             seed: 0,
             device: Device::Cpu,
@@ -57,9 +57,10 @@ impl ReducerParams {
         Self(ReducerValidParams { gamma: Some(gamma), ..self.0 })
     }
 
-    /// UMAP: neighbours of each row that count, 15 by default. More of them show the whole, fewer the parts.
+    /// UMAP and t-SNE: neighbours of each row that count, 15 by default for UMAP, 90 for t-SNE, which is three times its
+    /// perplexity. More of them show the whole, fewer the parts.
     pub fn n_neighbors(self, n_neighbors: usize) -> Self {
-        Self(ReducerValidParams { n_neighbors, ..self.0 })
+        Self(ReducerValidParams { n_neighbors: Some(n_neighbors), ..self.0 })
     }
 
     /// UMAP: how near rows may come that belong together, 0 to 3. By default 0, which is best for clustering; 0.1 leaves
@@ -134,8 +135,9 @@ impl ReducerValidParams {
             Method::KernelPca => Reducer::KernelPca(KernelPca::fit(x, n_components, gamma, few, seed, reporter)?),
             Method::Random => Reducer::Random(RandomProjection::fit(x, n_components, seed)?),
             Method::Diffusion => Reducer::Diffusion(DiffusionMap::fit(x, n_components, gamma, few, seed, reporter)?),
-            Method::Umap => {
-                Reducer::Layout(Layout::fit(x, n_components, self.n_neighbors, self.min_dist, seed, reporter)?)
+            Method::Umap | Method::Tsne => {
+                let settings = Settings::new(self.method, self.n_neighbors, self.min_dist);
+                Reducer::Layout(Layout::fit(x, n_components, settings, seed, reporter)?)
             }
         })
     }
@@ -152,7 +154,7 @@ pub enum Reducer {
     Random(RandomProjection),
     /// Diffusion map.
     Diffusion(DiffusionMap),
-    /// UMAP.
+    /// UMAP or t-SNE.
     Layout(Layout),
 }
 

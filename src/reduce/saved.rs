@@ -1,6 +1,7 @@
 //! A fitted reduction as plain data and named arrays, and back.
 
 use super::landmarks::Landmarks;
+use super::layout::Settings;
 use super::{DiffusionMap, KernelPca, Layout, LinearReducer, Method, RandomProjection, Reducer};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ pub struct Saved {
     /// Kernel PCA, diffusion map: the kernel is exp(-gamma |x - y|^2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gamma: Option<f64>,
-    /// UMAP: neighbours that count.
+    /// UMAP, t-SNE: neighbours that count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_neighbors: Option<usize>,
     /// UMAP: how near rows may come that belong together.
@@ -56,9 +57,12 @@ impl Reducer {
                 arrays.extend([("components", coordinates.view()), ("weights", row(weights))]);
                 (saved(eigenvalues, &[], Some(landmarks.gamma)), arrays)
             }
-            Self::Layout(Layout { rows, places, n_neighbors, min_dist }) => {
-                let layout =
-                    Saved { n_neighbors: Some(*n_neighbors), min_dist: Some(*min_dist), ..saved(&[], &[], None) };
+            Self::Layout(Layout { settings, rows, places }) => {
+                let layout = Saved {
+                    n_neighbors: Some(settings.n_neighbors),
+                    min_dist: Some(settings.min_dist),
+                    ..saved(&[], &[], None)
+                };
                 (layout, vec![("components", places.view()), ("rows", rows.view())])
             }
         }
@@ -109,12 +113,13 @@ impl Reducer {
                 let (landmarks, weights) = (landmarks()?, vector("weights", width)?);
                 Self::Diffusion(DiffusionMap { landmarks, weights, coordinates: components, eigenvalues: variance })
             }
-            Method::Umap => {
+            Method::Umap | Method::Tsne => {
                 n_figures(0, 0)?;
                 let rows = array("rows")?;
                 match (saved.n_neighbors, saved.min_dist) {
                     (Some(n_neighbors @ 1..), Some(min_dist @ 0.0..=3.0)) if rows.nrows() == width => {
-                        Self::Layout(Layout { rows, places: components, n_neighbors, min_dist })
+                        let settings = Settings { method, n_neighbors, min_dist };
+                        Self::Layout(Layout { settings, rows, places: components })
                     }
                     _ => return Err(mismatch()),
                 }

@@ -219,7 +219,9 @@ fn reducers_that_do_not_fit_together_are_damaged() {
             let harmless = |damage| match method {
                 Method::Random => true,
                 Method::Svd => damage == (0, 1),
-                Method::Umap => damage == (0, 1) && *name == "rows" || damage == (1, 0) && *name == "components",
+                Method::Umap | Method::Tsne => {
+                    damage == (0, 1) && *name == "rows" || damage == (1, 0) && *name == "components"
+                }
                 _ => false,
             };
             for (rows, columns) in damages.into_iter().filter(|damage| damage.0 > 1 || !harmless(*damage)) {

@@ -6,6 +6,7 @@
 //! each direction, with the other pulls of the row in between.
 
 use super::curve::{self, Table};
+use super::mean;
 use crate::collection::{Csr, sparse_row};
 use crate::progress::{Interrupted, Reporter};
 use rand::{RngCore, SeedableRng};
@@ -131,11 +132,7 @@ pub(super) fn arrange<const D: usize>(
 /// The place of a new row among those of its neighbours, which it sees with some weights: each new row alone, so that it
 /// gets the same one whatever the others.
 pub(super) fn place<const D: usize>(near: &[u32], weights: &[f32], places: &[[f32; D]], forces: &Forces) -> [f32; D] {
-    let mut place = [0.0; D];
-    let sum: f32 = weights.iter().sum();
-    for (&to, weight) in near.iter().zip(weights) {
-        shift(&mut place, &places[to as usize], weight / sum);
-    }
+    let mut place = mean(near, weights, places);
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut some = Vec::new();
     for epoch in 0..PLACING_EPOCHS {
