@@ -10,17 +10,26 @@ use crate::evaluate::{Sampling, sample_rows};
 use crate::pipeline::Outcome;
 use crate::progress::Reporter;
 use crate::raster::picture;
-use crate::reduce::LinearParams;
+use crate::reduce::{Method, ReducerParams};
 use crate::report::{self, Cluster, Confusion, Contents, Member, Score};
 use crate::source::{Collection, Content};
 use image::DynamicImage;
 use linfa::ParamGuard;
 use ndarray::Array2;
 use rayon::prelude::*;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// Sparse rows that the map's directions are found from, at most.
 const MAX_SPARSE: usize = 2_000;
+/// How many rows the map shows by their neighbours, and of how many of them it is fitted.
+const NEIGHBORLY: RangeInclusive<usize> = 50..=100_000;
+const MAX_NEIGHBORLY: usize = 20_000;
+/// How near alike images may come on the map, so that they can be told apart.
+const MIN_DIST: f64 = 0.1;
+/// What the map's places say.
+const BY_NEIGHBORS: &str = "placed near those most like it (by UMAP): distances between groups say little";
+const BY_COMPONENTS: &str = "placed along the two directions in which the collection varies most";
 
 /// What the report is about.
 pub struct Gallery<'a, 'x> {
@@ -76,7 +85,7 @@ pub fn write(
         .into_iter()
         .map(|(name, value, meaning)| Score { name: name.into(), value, meaning: meaning.into() })
         .collect();
-    let layout = layout(&gallery.outcome.fitted.reduced, reporter)?;
+    let (places, meaning) = layout(&gallery.outcome.fitted.reduced, reporter)?;
     let title = input.input.file_name().map_or_else(|| "images".into(), |n| n.to_string_lossy());
     let drawing = drawing(gallery);
     let contents = Contents {
@@ -85,7 +94,7 @@ pub fn write(
         scores: &scores,
         members: &members,
         clusters: &clusters(gallery),
-        layout: Some(layout.view()),
+        layout: Some(report::Layout { places: places.view(), meaning }),
         confusion: confusion.as_ref(),
         sweep: gallery.outcome.fitted.sweep.as_ref(),
         drawing: drawing.as_ref(),
@@ -136,15 +145,25 @@ fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
     .collect()
 }
 
-/// Two principal components of the rows that were clustered, for the map; of sparse rows those of a sample.
-fn layout(rows: &Features<'_>, reporter: &dyn Reporter) -> anyhow::Result<Array2<f32>> {
+/// Places of the rows that were clustered on the map, shape (n_samples, 2), and what they say: UMAP where there are
+/// neither too few nor too many, otherwise two principal components. Of many rows those of a sample are fitted.
+fn layout(rows: &Features<'_>, reporter: &dyn Reporter) -> anyhow::Result<(Array2<f32>, &'static str)> {
     let (n_samples, n_features) = rows.dim();
+    let sparse = matches!(rows, Features::Sparse(_));
+    let by_neighbors = !sparse && NEIGHBORLY.contains(&n_samples) && n_features > 2;
     let n_components = n_samples.min(n_features).min(2);
-    let most = if matches!(rows, Features::Sparse(_)) { MAX_SPARSE } else { n_samples };
+    let (method, most, meaning) = match by_neighbors {
+        true => (Method::Umap, MAX_NEIGHBORLY, BY_NEIGHBORS),
+        false => (Method::Pca, if sparse { MAX_SPARSE } else { n_samples }, BY_COMPONENTS),
+    };
     let sample = sample_rows(n_samples, Sampling { max_samples: most, seed: 0 });
     let sample = sample.map_or_else(|| rows.view(), |sample| rows.select(&sample));
-    let placed = LinearParams::pca(n_components).check()?.fit_features(&sample, reporter)?.transform_features(rows);
-    Ok(Array2::from_shape_fn((n_samples, 2), |(i, j)| if j < n_components { placed[[i, j]] } else { 0.0 }))
+    let params = ReducerParams::new(method, n_components).min_dist(MIN_DIST).check()?;
+    let reducer = params.fit_features(&sample, reporter)?;
+    let whole = reducer.fitted().filter(|fitted| fitted.nrows() == n_samples);
+    let placed = whole.unwrap_or_else(|| reducer.transform_features(rows));
+    let places = Array2::from_shape_fn((n_samples, 2), |(i, j)| if j < n_components { placed[[i, j]] } else { 0.0 });
+    Ok((places, meaning))
 }
 
 /// The thumbnail of each row; those of images that were not decoded in this run are made now.
@@ -197,11 +216,29 @@ mod tests {
     #[test]
     fn sparse_rows_lie_where_dense_ones_would() {
         let x =
-            Array2::from_shape_fn((60, 8), |(i, j)| ((i * 7 + j * 5) % 11 * usize::from((i + j) % 3 == 0) * j) as f32);
+            Array2::from_shape_fn((40, 8), |(i, j)| ((i * 7 + j * 5) % 11 * usize::from((i + j) % 3 == 0) * j) as f32);
         let sparse = Csr::csr_from_dense(x.view(), 0.0);
-        let dense = layout(&x.view().into(), &Silent).unwrap();
-        let sparse = layout(&(&sparse).into(), &Silent).unwrap();
+        let (dense, meaning) = layout(&x.view().into(), &Silent).unwrap();
+        assert_eq!(meaning, BY_COMPONENTS);
+        let (sparse, _) = layout(&(&sparse).into(), &Silent).unwrap();
         assert!(dense.iter().zip(&sparse).all(|(a, b)| (a - b).abs() < 0.1), "{dense} {sparse}");
         assert!(dense.columns().into_iter().all(|column| column.std(0.0) > 5.0));
+    }
+
+    #[test]
+    fn alike_images_lie_near_one_another() {
+        const HEAPS: usize = 5;
+        let spread = |i: usize, j: usize| ((i * 31 + j * 17 + i * i * 7) % 29) as f32 / 29.0;
+        let x = Array2::from_shape_fn((200, 12), |(i, j)| spread(i, j) + if j == i % HEAPS { 3.0 } else { 0.0 });
+        let (places, meaning) = layout(&x.view().into(), &Silent).unwrap();
+        assert_eq!((meaning, places.dim()), (BY_NEIGHBORS, (200, 2)));
+        let squared = |i: usize, j: usize| (&places.row(i) - &places.row(j)).mapv(|v| v * v).sum();
+        for i in 0..200 {
+            let others = (0..200).filter(|&j| j != i);
+            let nearest = others.min_by(|&a, &b| squared(i, a).total_cmp(&squared(i, b))).unwrap();
+            assert_eq!(nearest % HEAPS, i % HEAPS);
+        }
+        let plane = x.slice_axis(ndarray::Axis(1), (0..2).into());
+        assert_eq!(layout(&plane.into(), &Silent).unwrap().1, BY_COMPONENTS);
     }
 }

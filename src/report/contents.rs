@@ -23,8 +23,8 @@ pub struct Contents<'a> {
     pub members: &'a [Member<'a>],
     /// The clusters, by [`ClusterId`].
     pub clusters: &'a [Cluster],
-    /// A place on the map for each member, shape (n_members, 2), any unit; a row that isn't finite is left out.
-    pub layout: Option<ArrayView2<'a, f32>>,
+    /// Where the members lie on the map.
+    pub layout: Option<Layout<'a>>,
     /// Clusters against true classes.
     pub confusion: Option<&'a Confusion<'a>>,
     /// How the number of clusters was chosen, if it was.
@@ -33,6 +33,15 @@ pub struct Contents<'a> {
     pub drawing: Option<&'a DynamicImage>,
     /// The images that were left out. The first 200 are shown, then a link to `skipped.csv` beside the report.
     pub skipped: &'a [Skipped],
+}
+
+/// The members' places on a map.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<'a> {
+    /// A place for each member, shape (n_members, 2), any unit; a row that isn't finite is left out.
+    pub places: ArrayView2<'a, f32>,
+    /// What they say, after "Each point is an image,".
+    pub meaning: &'a str,
 }
 
 /// A score with its explanation.
@@ -138,7 +147,7 @@ impl Contents<'_> {
             }
         }
         if let Some(layout) = self.layout {
-            let (found, expected) = ([layout.nrows(), layout.ncols()], [self.members.len(), 2]);
+            let (found, expected) = ([layout.places.nrows(), layout.places.ncols()], [self.members.len(), 2]);
             if found != expected {
                 return Err(ReportError::Layout { found, expected });
             }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use ndarray::ArrayView2;
 use serde_json::json;
 
-use super::contents::Contents;
+use super::contents::{Contents, Layout};
 use super::groups::{Group, PER_PAGE};
 use super::link::shown;
 use super::page::{count, grouped};
@@ -20,7 +20,8 @@ const POINTS: usize = 100_000;
 const EXTENT: f32 = 65_535.0;
 
 /// The map's data, group by group, the typical members of each first.
-pub(super) struct Map {
+pub(super) struct Map<'a> {
+    meaning: &'a str,
     points: Vec<Point>,
     n_members: usize,
     has_classes: bool,
@@ -34,8 +35,8 @@ struct Point {
 }
 
 /// The map of `contents`, if it has a layout.
-pub(super) fn map(contents: &Contents<'_>, groups: &[Group<'_>]) -> Option<Map> {
-    let layout = contents.layout?;
+pub(super) fn map<'a>(contents: &Contents<'a>, groups: &[Group<'_>]) -> Option<Map<'a>> {
+    let Layout { places: layout, meaning } = contents.layout?;
     let placed = |row: usize| layout.row(row).iter().all(|v| v.is_finite());
     let members = groups.iter().enumerate().flat_map(|(group, g)| {
         g.rows.iter().enumerate().filter(|&(_, &row)| placed(row)).map(move |(rank, &row)| (group, rank, row))
@@ -52,7 +53,7 @@ pub(super) fn map(contents: &Contents<'_>, groups: &[Group<'_>]) -> Option<Map> 
         .map(|(_, (group, rank, row))| Point { row, group, rank, at: scale.at([layout[[row, 0]], layout[[row, 1]]]) })
         .collect();
     let has_classes = contents.members.iter().any(|m| m.class.is_some());
-    Some(Map { points, n_members: contents.members.len(), has_classes })
+    Some(Map { meaning, points, n_members: contents.members.len(), has_classes })
 }
 
 /// From the layout's unit to whole numbers from 0, the same in both directions.
@@ -82,7 +83,7 @@ impl Scale {
     }
 }
 
-impl Map {
+impl Map<'_> {
     /// Names and texts of the map's scripts, below `report/`.
     pub(super) fn scripts<'a>(
         &'a self,
@@ -141,13 +142,13 @@ fn script(name: &str, data: &serde_json::Value) -> String {
 }
 
 /// The part of `report.html` that the script draws into.
-pub(super) fn section(map: &Map) -> Markup {
+pub(super) fn section(map: &Map<'_>) -> Markup {
     let n = map.points.len();
     html! {
         section #map aria-labelledby="map-title" {
             h2 #map-title { "Map" }
             p.lead {
-                "Each point is an image, placed along the two directions in which the collection varies most."
+                "Each point is an image, " (map.meaning) "."
                 @if n < map.n_members { " " (grouped(&n.to_string())) " of " (count(map.n_members, "image")) " are shown." }
             }
             noscript { p { "The map needs scripts; everything else works without." } }

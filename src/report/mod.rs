@@ -26,7 +26,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use contents::{Cluster, Confusion, Contents, Member, ReportError, Score};
+pub use contents::{Cluster, Confusion, Contents, Layout, Member, ReportError, Score};
 pub use curves::{coverage_figure, grid_figure, neighbour_figure};
 pub use figure::Figure;
 pub use graph::graph_figure;

@@ -21,7 +21,7 @@ const HEADLINES: usize = 4;
 /// The clusters' areas, below the report's directory.
 pub(super) const DRAWING: &str = "report/drawing.png";
 
-pub(super) fn overview(contents: &Contents<'_>, groups: &[Group<'_>], map: Option<&Map>) -> String {
+pub(super) fn overview(contents: &Contents<'_>, groups: &[Group<'_>], map: Option<&Map<'_>>) -> String {
     let nav = html! {
         a href="#clusters" { "Clusters" }
         @if map.is_some() { a href="#map" { "Map" } }

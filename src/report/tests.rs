@@ -20,6 +20,10 @@ const HOSTILE: [&str; 8] = [
     "",
 ];
 
+fn placed(places: &Array2<f32>) -> Layout<'_> {
+    Layout { places: places.view(), meaning: "placed <b>somehow</b>" }
+}
+
 /// What a test's report is made from.
 struct Made {
     ids: Vec<String>,
@@ -62,7 +66,7 @@ impl Made {
             scores: &[],
             members,
             clusters: &self.clusters,
-            layout: Some(self.layout.view()),
+            layout: Some(placed(&self.layout)),
             confusion: None,
             sweep: None,
             drawing: None,
@@ -309,19 +313,21 @@ fn the_map_keeps_proportions_and_leaves_out_what_has_no_place() {
     let made = Made::new(4, 1);
     let members = made.members(usize::MAX);
     let layout = ndarray::array![[-1.0, 5.0], [3.0, 5.0], [f32::NAN, 0.0], [1.0, 6.0]];
-    let contents = Contents { layout: Some(layout.view()), ..made.contents(&members) };
+    let contents = Contents { layout: Some(placed(&layout)), ..made.contents(&members) };
     let out = tempfile::tempdir().unwrap();
     write(out.path(), &contents, &Silent).unwrap();
     let map = data(&std::fs::read(out.path().join("report/points.js")).unwrap());
+    let page = std::fs::read_to_string(out.path().join("report.html")).unwrap();
+    assert!(page.contains("Each point is an image, placed &lt;b&gt;somehow&lt;/b&gt;."), "{page}");
     assert_eq!(map["sizes"].to_string(), "[2,1]", "the first member is noise");
     assert_eq!(map["x"].to_string(), "[65535,32768,0]");
     assert_eq!(map["y"].to_string(), "[0,16384,0]");
 
     let layout = Array2::from_elem((4, 2), f32::MAX);
-    let one_place = Contents { layout: Some(layout.view()), ..contents };
+    let one_place = Contents { layout: Some(placed(&layout)), ..contents };
     write(out.path(), &one_place, &Silent).unwrap();
     let nowhere = Array2::from_elem((4, 2), f32::INFINITY);
-    write(out.path(), &Contents { layout: Some(nowhere.view()), ..contents }, &Silent).unwrap();
+    write(out.path(), &Contents { layout: Some(placed(&nowhere)), ..contents }, &Silent).unwrap();
     assert!(!out.path().join("report/points.js").exists());
 }
 
@@ -333,7 +339,7 @@ fn parts_that_do_not_fit_are_errors_before_anything_is_written() {
     let classes = ["a".to_owned()];
     let short = Array2::zeros((3, 2));
     let few = Contents { clusters: &made.clusters[..1], ..contents };
-    let layout = Contents { layout: Some(short.view()), ..contents };
+    let layout = Contents { layout: Some(placed(&short)), ..contents };
     let table = Confusion { classes: &classes, rows: vec![(Some(0), &[1, 2])] };
     let confusion = Contents { confusion: Some(&table), ..contents };
     let out = tempfile::tempdir().unwrap();
