@@ -247,6 +247,7 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
         ("mixture", &["-k", "3", "--reduce", "pca:3"]),
         ("dbscan", &["--min-points", "3", "--reduce", "pca:6"]),
         ("hdbscan", &["--min-cluster-size", "3", "--min-samples", "2", "--selection", "leaf"]),
+        ("layers", &["--min-cluster-size", "2", "--attach-noise"]),
         ("tomato", &["-k", "4", "--min-cluster-size", "2"]),
         ("turtle", &["-k", "3", "--model", "pixels+gradients", "--gamma", "5"]),
         ("temi", &["-k", "3"]),
@@ -257,7 +258,7 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
         assert!(found["n_clusters"].as_u64().unwrap() >= 1, "{algorithm}");
         assert_eq!(
             found["inertia"].is_null(),
-            ["mixture", "dbscan", "hdbscan", "tomato", "turtle", "temi"].contains(&algorithm),
+            ["mixture", "dbscan", "hdbscan", "layers", "tomato", "turtle", "temi"].contains(&algorithm),
             "{algorithm}"
         );
         let mut table = csv::Reader::from_path(desk.path(&labels)).unwrap();
@@ -292,7 +293,7 @@ fn options_that_would_do_nothing_are_refused() {
         (&["--algorithm", "kmeans", "--eps", "3"], "--eps belongs to --algorithm dbscan"),
         (&["--algorithm", "kmeans", "--min-points", "3"], "--min-points belongs to --algorithm dbscan"),
         (&["--algorithm", "dbscan", "--attach-noise"], "--attach-noise belongs to --algorithm hdbscan"),
-        (&["--min-cluster-size", "5"], "--min-cluster-size belongs to --algorithm hdbscan, tomato"),
+        (&["--min-cluster-size", "5"], "--min-cluster-size belongs to --algorithm hdbscan, layers, tomato"),
         (&["--algorithm", "tomato", "--selection", "leaf"], "--selection belongs to --algorithm hdbscan"),
         (&["--algorithm", "dbscan", "--split", "size"], "--split belongs to --algorithm bisecting"),
         (&["--algorithm", "turtle"], "--algorithm turtle must be told how many clusters"),

@@ -1,6 +1,7 @@
 //! `alike choose`: how many clusters, by every criterion, with a picture.
 
-use super::args::{AlgorithmChoice, ChooseArgs, name};
+use super::args::{ChooseArgs, name};
+use super::clustering::AlgorithmChoice;
 use super::exit::UsageError;
 use super::printer::Printer;
 use super::{Exit, inputs, results, settings};
@@ -59,8 +60,8 @@ fn check(args: &ChooseArgs) -> anyhow::Result<()> {
     if let Some(asked) = asked {
         return Err(UsageError(format!("{asked}: that is what choose is asked; give --from and --to")).into());
     }
-    use AlgorithmChoice::{Dbscan, Filter, Hdbscan, Tomato, Visual};
-    if matches!(args.fit.algorithm, Dbscan | Hdbscan | Tomato | Filter | Visual) {
+    use AlgorithmChoice::{Dbscan, Filter, Hdbscan, Layers, Tomato, Visual};
+    if matches!(args.fit.algorithm, Dbscan | Hdbscan | Layers | Tomato | Filter | Visual) {
         let algorithm = name(&args.fit.algorithm);
         let refused = format!("--algorithm {algorithm} finds the number itself: there is nothing to choose");
         return Err(UsageError(refused).into());

@@ -4,6 +4,7 @@ mod args;
 mod assign;
 mod choose;
 mod cluster;
+mod clustering;
 mod curves;
 mod embed;
 mod exit;

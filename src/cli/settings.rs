@@ -1,10 +1,11 @@
 //! From what was typed to what it means; may fail.
 
-use super::args::{AlgorithmChoice, ExtractorArgs, FitArgs, InputArgs, SplitChoice, TruthArgs, name};
+use super::args::{ExtractorArgs, InputArgs, TruthArgs, name};
+use super::clustering::{AlgorithmChoice, FitArgs, SplitChoice};
 use super::exit::UsageError;
 use crate::cluster::{
     Algorithm, BisectingParams, DbscanParams, FilterParams, HdbscanParams, HierarchicalParams, Init, KMeansParams,
-    MiniBatchParams, MixtureParams, Split, TemiParams, TomatoParams, TurtleParams, VisualParams,
+    LayersParams, MiniBatchParams, MixtureParams, Split, TemiParams, TomatoParams, TurtleParams, VisualParams,
 };
 use crate::decode::Limits;
 use crate::device::{Device, DeviceChoice};
@@ -58,8 +59,8 @@ pub fn fit_params(args: &FitArgs, device: DeviceChoice) -> anyhow::Result<FitPar
 /// Refuses options of other algorithms, and levels that don't fall.
 fn check_options(args: &FitArgs) -> Result<(), UsageError> {
     use AlgorithmChoice::{
-        Auto, Bisecting, Dbscan, Filter, Hdbscan, Hierarchical, Kmeans, Minibatch, Spherical, Temi, Tomato, Turtle,
-        Visual,
+        Auto, Bisecting, Dbscan, Filter, Hdbscan, Hierarchical, Kmeans, Layers, Minibatch, Spherical, Temi, Tomato,
+        Turtle, Visual,
     };
     let options: [(&str, bool, &[AlgorithmChoice]); 16] = [
         ("init", args.init != "auto", &[Kmeans, Spherical, Minibatch, Auto]),
@@ -67,11 +68,11 @@ fn check_options(args: &FitArgs) -> Result<(), UsageError> {
         ("levels", !args.levels.is_empty(), &[Hierarchical]),
         ("eps", args.eps.is_some(), &[Dbscan]),
         ("min-points", args.min_points.is_some(), &[Dbscan]),
-        ("min-cluster-size", args.min_cluster_size.is_some(), &[Hdbscan, Tomato]),
-        ("max-cluster-size", args.max_cluster_size.is_some(), &[Hdbscan]),
+        ("min-cluster-size", args.min_cluster_size.is_some(), &[Hdbscan, Layers, Tomato]),
+        ("max-cluster-size", args.max_cluster_size.is_some(), &[Hdbscan, Layers]),
         ("min-samples", args.min_samples.is_some(), &[Hdbscan]),
         ("selection", args.selection.is_some(), &[Hdbscan]),
-        ("attach-noise", args.attach_noise, &[Hdbscan]),
+        ("attach-noise", args.attach_noise, &[Hdbscan, Layers]),
         ("gamma", args.gamma.is_some(), &[Turtle]),
         ("alone", args.alone.is_some(), &[Filter]),
         ("reach", args.reach.is_some(), &[Visual]),
@@ -143,6 +144,7 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
             Algorithm::Dbscan(args.min_points.map_or(params.clone(), |n| params.min_points(n as usize)))
         }
         AlgorithmChoice::Hdbscan => Algorithm::Hdbscan(hdbscan(args)),
+        AlgorithmChoice::Layers => Algorithm::Layers(layers(args)),
         AlgorithmChoice::Tomato => {
             let params = TomatoParams::new().seed(args.seed);
             let least = args.min_cluster_size.map(|n| n as usize);
@@ -163,6 +165,12 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
     }
 }
 
+fn layers(args: &FitArgs) -> LayersParams {
+    let params = LayersParams::new().seed(args.seed).attach_noise(args.attach_noise);
+    let params = args.min_cluster_size.map_or(params.clone(), |n| params.min_cluster_size(n as usize));
+    args.max_cluster_size.map_or(params.clone(), |n| params.max_cluster_size(n as usize))
+}
+
 fn hdbscan(args: &FitArgs) -> HdbscanParams {
     let params = HdbscanParams::new().seed(args.seed).attach_noise(args.attach_noise);
     let params = params.selection(args.selection.unwrap_or_default());
@@ -180,6 +188,7 @@ pub fn algorithm_name(algorithm: AlgorithmChoice) -> &'static str {
         AlgorithmChoice::Mixture => "mixture of Gaussians",
         AlgorithmChoice::Dbscan => "DBSCAN",
         AlgorithmChoice::Hdbscan => "HDBSCAN*",
+        AlgorithmChoice::Layers => "layers",
         AlgorithmChoice::Tomato => "ToMATo",
         AlgorithmChoice::Filter => "filtered drawing",
         AlgorithmChoice::Visual => "visual clustering",

@@ -25,6 +25,7 @@ mod hierarchical;
 mod images;
 mod kernel;
 mod kmeans;
+mod layers;
 mod lloyd;
 mod means;
 mod minibatch;
@@ -60,6 +61,7 @@ pub use gaussians::Mixture;
 pub use hdbscan::{HdbscanParams, HdbscanValidParams};
 pub use hierarchical::{HierarchicalParams, HierarchicalValidParams};
 pub use kmeans::{KMeansParams, KMeansValidParams};
+pub use layers::{ClusterLayer, Layers, LayersParams, LayersValidParams};
 pub use minibatch::{MiniBatchParams, MiniBatchValidParams};
 pub use mixture::{MixtureParams, MixtureValidParams};
 pub use modes::{Modes, Persistence};
@@ -94,6 +96,8 @@ pub enum Algorithm {
     Dbscan(DbscanParams),
     /// HDBSCAN*.
     Hdbscan(HdbscanParams),
+    /// Layered clustering, EVoC-style with PLSCAN layers.
+    Layers(LayersParams),
     /// ToMATo.
     Tomato(TomatoParams),
     /// Peaks of the density on a raster.
@@ -295,6 +299,7 @@ impl Algorithm {
             (Self::Mixture(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Dbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Hdbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Layers(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Tomato(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Filter(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Visual(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
@@ -322,7 +327,10 @@ impl Algorithm {
 
     /// Whether it finds the number of clusters where it isn't asked for one.
     pub fn finds_n_clusters(&self) -> bool {
-        matches!(self, Self::Dbscan(_) | Self::Hdbscan(_) | Self::Tomato(_) | Self::Filter(_) | Self::Visual(_))
+        matches!(
+            self,
+            Self::Dbscan(_) | Self::Hdbscan(_) | Self::Layers(_) | Self::Tomato(_) | Self::Filter(_) | Self::Visual(_)
+        )
     }
 
     /// Whether it draws the rows on a raster, best one of two axes.
@@ -351,6 +359,7 @@ impl Algorithm {
             Self::Bisecting(params) => Self::Bisecting(params.clone().n_clusters(n_clusters)),
             Self::Hierarchical(params) => Self::Hierarchical(params.clone().n_clusters(n_clusters)),
             Self::Mixture(params) => Self::Mixture(params.clone().n_clusters(n_clusters)),
+            Self::Layers(params) => Self::Layers(params.clone().n_clusters(n_clusters)),
             Self::Tomato(params) => Self::Tomato(params.clone().n_clusters(n_clusters)),
             Self::Filter(params) => Self::Filter(params.clone().n_clusters(n_clusters)),
             Self::Turtle(params) => Self::Turtle(params.clone().n_clusters(n_clusters)),

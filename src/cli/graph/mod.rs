@@ -14,8 +14,8 @@ use crate::distance::Metric;
 use crate::evaluate::files::read_labels;
 use crate::files::write_whole;
 use crate::neighbors::{NeighborsParams, nearest};
-use crate::progress::Reporter;
 use crate::pipeline::cluster_names;
+use crate::progress::Reporter;
 use crate::reduce::LinearParams;
 use crate::report::graph_figure;
 use crate::topology::{

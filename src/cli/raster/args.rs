@@ -91,7 +91,7 @@ pub struct ClusterArgs {
     #[command(flatten)]
     pub points: PointsArgs,
     /// How many clusters: a number, or auto (as many as stand out farther than chance lets them)
-    #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = crate::cli::args::parse_clusters)]
+    #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = crate::cli::clustering::parse_clusters)]
     pub clusters: crate::pipeline::NClusters,
     /// Share of the points, those that lie most alone, that belong to no cluster
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
@@ -131,7 +131,7 @@ pub struct VisualArgs {
     #[command(flatten)]
     pub points: PointsArgs,
     /// Cells that a label reaches beyond what is seen as a cluster
-    #[arg(long, value_name = "CELLS", default_value_t = 24.0, value_parser = crate::cli::args::parse_reach)]
+    #[arg(long, value_name = "CELLS", default_value_t = 24.0, value_parser = crate::cli::clustering::parse_reach)]
     pub reach: f64,
     /// Cells on every side with which a count's median is taken first, which removes what is sparse
     #[arg(long, value_name = "CELLS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=64))]

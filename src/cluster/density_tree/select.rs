@@ -102,7 +102,8 @@ impl CondensedTree {
         std::iter::successors(Some(cluster), |&cluster| self.clusters[cluster].parent)
     }
 
-    fn members(&self, clusters: Vec<usize>, most: usize) -> Members {
+    /// The members of these clusters, rising and none within another, at most so many of each.
+    pub(in crate::cluster) fn members(&self, clusters: Vec<usize>, most: usize) -> Members {
         let mut label_of: Vec<Option<ClusterId>> = vec![None; self.clusters.len()];
         for cluster in 0..self.clusters.len() {
             let inherited = self.clusters[cluster].parent.and_then(|parent| label_of[parent]);

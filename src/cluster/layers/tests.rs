@@ -1,0 +1,230 @@
+//! Layered clustering, part by part and as a whole.
+
+use super::barcode::Bars;
+use super::embedding::{DIM, RATE, embed};
+use super::join::join;
+use super::partition::Partition;
+use super::start::start;
+use super::votes::{attach, divided, modularity, smooth};
+use super::*;
+use crate::cluster::density_tree::{CondensedCluster, CondensedTree};
+use crate::collection::Csr;
+use crate::progress::{Silent, Watch};
+use linfa::ParamGuard;
+use ndarray::Array2;
+use rand::{Rng, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+/// Edges with weights as a symmetric matrix.
+fn graph(n: usize, edges: &[(usize, usize, f32)]) -> Csr {
+    let mut dense = Array2::<f32>::zeros((n, n));
+    for &(a, b, weight) in edges {
+        dense[[a, b]] = weight;
+        dense[[b, a]] = weight;
+    }
+    let (mut starts, mut indices, mut data) = (vec![0], Vec::new(), Vec::new());
+    for row in dense.outer_iter() {
+        row.iter().zip(0u32..).filter(|(weight, _)| **weight > 0.0).for_each(|(&weight, to)| {
+            indices.push(to);
+            data.push(weight);
+        });
+        starts.push(indices.len());
+    }
+    Csr::new((n, n), starts, indices, data)
+}
+
+/// Two triangles, joined by an edge.
+fn triangles() -> Csr {
+    let edge = |(a, b)| (a, b, 1.0);
+    graph(6, &[(0, 1), (0, 2), (1, 2), (3, 4), (3, 5), (4, 5), (2, 3)].map(edge))
+}
+
+/// Heaps of so many rows in eight dimensions, in mixed order, and the heap of each row.
+fn heaps(sizes: &[usize], seed: u64) -> (Array2<f32>, Vec<Option<usize>>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut heap: Vec<Option<usize>> = sizes.iter().enumerate().flat_map(|(h, &n)| vec![Some(h); n]).collect();
+    heap.shuffle(&mut rng);
+    let middles = Array2::from_shape_simple_fn((sizes.len(), 8), || rng.random_range(-8.0f32..8.0));
+    let x = Array2::from_shape_fn((heap.len(), 8), |(row, d)| {
+        middles[[heap[row].unwrap(), d]] + rng.random::<f32>() + rng.random::<f32>()
+    });
+    (x, heap)
+}
+
+fn fit(params: LayersParams, x: &Array2<f32>) -> Clustering {
+    params.check().unwrap().fit_rows(x.view(), &Silent).unwrap()
+}
+
+#[test]
+fn modularity_is_that_worked_by_hand() {
+    let graph = triangles();
+    let [a, b] = [Some(0), Some(1)];
+    // 12 of 14 ends are inside, and each triangle has half of them.
+    assert!((modularity(&graph, &[a, a, a, b, b, b]) - (12.0 / 14.0 - 0.75 * 0.5)).abs() < 1e-12);
+    assert_eq!(modularity(&graph, &[a; 6]), 0.25);
+    assert!((modularity(&graph, &[a, a, a, None, None, None]) - (6.0 / 14.0 - 0.75 * 0.25)).abs() < 1e-12);
+    assert_eq!(modularity(&self::graph(3, &[]), &[a; 3]), 0.0);
+}
+
+#[test]
+fn noise_goes_where_most_weight_leads_and_members_too() {
+    let graph = triangles();
+    let [a, b] = [Some(0), Some(1)];
+    let mut labels = [a, None, None, None, b, None];
+    attach(&graph, &mut labels);
+    assert_eq!(labels, [a, a, a, b, b, b]);
+    let mut labels = [a, a, b, b, b, b];
+    smooth(&graph, &mut labels);
+    assert_eq!(labels, [a, a, a, b, b, b]);
+    // Of the weight of node 3 a third leads to 2, and two thirds to the others.
+    assert!(divided(&graph, &labels, &[2, 3]).is_empty());
+    assert_eq!(divided(&graph, &[a, a, a, a, b, None], &[3, 4]), [3, 4]);
+    let mut apart = [a, None, None];
+    attach(&self::graph(3, &[(0, 1, 1.0)]), &mut apart);
+    assert_eq!(apart, [a, a, None], "no path leads to a cluster");
+}
+
+#[test]
+fn clusters_are_joined_where_much_of_their_weight_leads_across() {
+    // Two squares with their diagonals, each in halves, and an edge between them.
+    let square = |at: usize| [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)].map(|(a, b)| (at + a, at + b, 1.0));
+    let edges = [&square(0)[..], &square(4), &[(3, 4, 0.1)]].concat();
+    let graph = graph(8, &edges);
+    let joined = |least, most| {
+        let mut labels: Vec<_> = [0, 0, 1, 1, 2, 2, 3, 3].map(Some).into();
+        join(&graph, &mut labels, least, most);
+        labels.into_iter().flatten().collect::<Vec<_>>()
+    };
+    assert_eq!(joined(1, 8), [0, 0, 0, 0, 2, 2, 2, 2]);
+    assert_eq!(joined(3, 8), [0, 0, 0, 0, 2, 2, 3, 3]);
+    assert_eq!(joined(1, 3), [0, 0, 1, 1, 2, 2, 3, 3]);
+    let mut noise = [None; 8];
+    join(&graph, &mut noise, 1, 8);
+    assert_eq!(noise, [None; 8]);
+}
+
+#[test]
+fn layers_are_the_peaks_of_persistence() {
+    // All rows split into 60 and 40; the 60 into 30 and 20.
+    let cluster = |parent, size, birth| CondensedCluster { parent, size, birth, death: 9.0 };
+    let clusters = vec![
+        cluster(None, 100, 0.0),
+        cluster(Some(0), 60, 1.0),
+        cluster(Some(0), 40, 1.0),
+        cluster(Some(1), 30, 2.0),
+        cluster(Some(1), 20, 2.0),
+    ];
+    let tree = CondensedTree { clusters, leaving: Vec::new() };
+    let bars = Bars::new(&tree, 5);
+    let layers = bars.layers();
+    let weight = |density: f64| (-1.0 / density).exp();
+    // From 5 on the three leaves, two of them up to 20; then the 60 and the 40 up to 40.
+    assert_eq!(layers.len(), 1);
+    assert_eq!((&layers[0].clusters[..], layers[0].size), (&[2, 3, 4][..], 5));
+    let persistence = 35.0 * weight(1.0) + 2.0 * 15.0 * weight(2.0);
+    assert!((layers[0].persistence - persistence).abs() < 1e-12);
+    assert_eq!(bars.nearest(2).unwrap().clusters, [1, 2]);
+    assert_eq!(bars.nearest(7).unwrap().clusters, [2, 3, 4]);
+    let whole = CondensedTree { clusters: vec![cluster(None, 100, 0.0)], leaving: Vec::new() };
+    assert!(Bars::new(&whole, 5).layers().is_empty() && Bars::new(&whole, 5).nearest(3).is_none());
+}
+
+#[test]
+fn parts_are_connected_and_their_weights_add_up() {
+    let graph = triangles();
+    let partition = Partition::new(&graph, 2, 3);
+    assert_eq!(partition.sizes.iter().sum::<usize>(), 6);
+    let coarse = partition.coarsen(&graph);
+    assert_eq!(coarse.transpose_view().to_csr(), coarse);
+    assert!(coarse.get(0, 0).is_none());
+    let two = Partition { parts: vec![0, 0, 0, 1, 1, 1], sizes: vec![3, 3] };
+    assert_eq!(two.coarsen(&graph).get(0, 1), Some(&(1.0f32 / 3.0)));
+    // A component that no drawn node is in still has a part.
+    let apart = self::graph(8, &[(0, 1, 1.0), (2, 3, 1.0), (4, 5, 1.0), (6, 7, 1.0)]);
+    let partition = Partition::new(&apart, 1, 0);
+    assert_eq!((partition.parts, partition.sizes), (vec![0; 8], vec![8]));
+}
+
+#[test]
+fn what_is_joined_lies_together_on_every_number_of_threads() {
+    let (x, heap) = heaps(&[400, 300, 300], 1);
+    let params = NeighborsParams { n_neighbors: 15, metric: Metric::Euclidean, ..Default::default() };
+    let graph = fuzzy_simplicial_set(&nearest(x.view(), &params, &Silent).unwrap());
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut places = start(&graph, x.view(), 0, &Silent).unwrap();
+            embed(&graph, &mut places, RATE, 0, &Silent).unwrap();
+            places
+        })
+    };
+    let places = on(1);
+    assert_eq!(on(3), places);
+    let squared = |a: usize, b: usize| (0..DIM).map(|d| (places[a][d] - places[b][d]).powi(2)).sum::<f32>();
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let pairs: Vec<(usize, usize)> =
+        (0..2000).map(|_| (rng.random_range(0..1000), rng.random_range(0..1000))).collect();
+    let mean = |same: bool| {
+        let of: Vec<f32> =
+            pairs.iter().filter(|(a, b)| (heap[*a] == heap[*b]) == same).map(|&(a, b)| squared(a, b)).collect();
+        of.iter().sum::<f32>() / of.len() as f32
+    };
+    assert!(mean(false) > 4.0 * mean(true), "{} {}", mean(false), mean(true));
+    let stopped = Watch::stopping_after(0);
+    assert!(embed(&graph, &mut places.clone(), RATE, 0, &stopped).is_err());
+}
+
+#[test]
+fn heaps_are_layers_and_kept_to_sizes() {
+    let sizes = [150, 120, 100, 80, 60];
+    let (x, heap) = heaps(&sizes, 3);
+    for metric in [Metric::Cosine, Metric::Euclidean] {
+        assert_eq!(fit(LayersParams::new().metric(metric), &x).labels, heap, "{metric:?}");
+    }
+    let few = fit(LayersParams::new().n_clusters(2), &x);
+    assert!((2..=3).contains(&few.n_clusters()), "{:?}", few.sizes());
+    assert_eq!(fit(LayersParams::new().n_clusters(1), &x).sizes(), [510]);
+    let small = fit(LayersParams::new().max_cluster_size(90), &x);
+    assert!(small.sizes().iter().all(|size| (5..=90).contains(size)), "{:?}", small.sizes());
+    let large = fit(LayersParams::new().min_cluster_size(90), &x);
+    assert!(large.sizes().iter().all(|&size| size >= 90), "{:?}", large.sizes());
+}
+
+#[test]
+fn what_does_not_split_is_one_cluster() {
+    for n in [1, 2, 9, 40] {
+        let found = fit(LayersParams::new(), &Array2::from_elem((n, 3), 0.5));
+        assert_eq!(found.labels, vec![Some(0); n]);
+    }
+}
+
+#[test]
+fn a_row_between_clusters_is_noise_unless_attached() {
+    let (mut x, heap) = heaps(&[140, 110, 80], 5);
+    // Far from all.
+    let far = Array2::from_elem((1, 8), -400.0);
+    x.append(ndarray::Axis(0), far.view()).unwrap();
+    let params = LayersParams::new().metric(Metric::Euclidean);
+    let found = fit(params.clone(), &x);
+    let same = |found: &Clustering| found.labels[..330] == heap;
+    assert!(same(&found));
+    let assigned = found.assigner.assign(ndarray::Array2::from_elem((1, 8), 900.0).view());
+    assert_eq!(assigned[0].cluster, None, "out of reach");
+    let all = fit(params.attach_noise(true), &x);
+    assert!(same(&all) && all.labels[330].is_some());
+    assert!(all.assigner.assign(ndarray::Array2::from_elem((1, 8), 900.0).view())[0].cluster.is_some());
+}
+
+#[test]
+fn parameters_are_checked() {
+    let wrong = [
+        LayersParams::new().n_neighbors(1),
+        LayersParams::new().min_cluster_size(1),
+        LayersParams::new().min_cluster_size(9).max_cluster_size(8),
+        LayersParams::new().n_starts(0),
+        LayersParams::new().n_clusters(0),
+    ];
+    for params in wrong {
+        assert!(matches!(params.check(), Err(ClusterError::Parameter { .. })));
+    }
+}

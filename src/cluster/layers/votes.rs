@@ -1,0 +1,105 @@
+//! Labels by the edges of a graph: what its neighbours say of a row, and how well clusters fit the graph.
+
+use crate::collection::{ClusterId, Csr, sparse_row};
+use rayon::prelude::*;
+
+/// Most rounds in which rows change sides.
+const ROUNDS: usize = 20;
+/// What chance counts for in modularity: at 1 even heaps without structure would be cut in halves.
+pub(super) const RESOLUTION: f64 = 0.75;
+/// Rows a task takes at a time.
+const TASK: usize = 512;
+
+/// Of all the weight of a row's edges, the cluster to which the most leads (of equal ones the lowest), that weight, and
+/// the whole.
+struct Vote {
+    cluster: ClusterId,
+    weight: f32,
+    total: f32,
+}
+
+/// The vote on each row that `asked` names; `None` where no edge leads to a cluster.
+fn votes(graph: &Csr, labels: &[Option<ClusterId>], asked: &[usize]) -> Vec<Option<Vote>> {
+    let vote = |row: usize, sums: &mut Vec<(ClusterId, f32)>| {
+        sums.clear();
+        let (to, weights) = sparse_row(graph, row);
+        for (&to, &weight) in to.iter().zip(weights) {
+            let Some(cluster) = labels[to as usize] else { continue };
+            match sums.iter_mut().find(|(other, _)| *other == cluster) {
+                Some((_, sum)) => *sum += weight,
+                None => sums.push((cluster, weight)),
+            }
+        }
+        let most = sums.iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+        most.map(|&(cluster, weight)| Vote { cluster, weight, total: weights.iter().sum() })
+    };
+    let tasks: Vec<Vec<Option<Vote>>> = asked
+        .par_chunks(TASK)
+        .map(|rows| {
+            let mut sums = Vec::new();
+            rows.iter().map(|&row| vote(row, &mut sums)).collect()
+        })
+        .collect();
+    tasks.into_iter().flatten().collect()
+}
+
+/// Gives rows of noise, round by round, to the cluster to which the most of their weight leads. What no path joins to a
+/// cluster stays.
+pub(super) fn attach(graph: &Csr, labels: &mut [Option<ClusterId>]) {
+    let mut noise: Vec<usize> = (0..labels.len()).filter(|&row| labels[row].is_none()).collect();
+    loop {
+        let votes = votes(graph, labels, &noise);
+        noise.iter().zip(votes).for_each(|(&row, vote)| labels[row] = vote.map(|vote| vote.cluster));
+        let before = noise.len();
+        noise.retain(|&row| labels[row].is_none());
+        if noise.len() == before {
+            return;
+        }
+    }
+}
+
+/// Those of the `asked` rows of whose weight no more than half leads to one cluster.
+pub(super) fn divided(graph: &Csr, labels: &[Option<ClusterId>], asked: &[usize]) -> Vec<usize> {
+    let one_mind = |vote: &Option<Vote>| vote.as_ref().is_some_and(|vote| 2.0 * vote.weight > vote.total);
+    let votes = votes(graph, labels, asked);
+    asked.iter().zip(votes).filter(|(_, vote)| !one_mind(vote)).map(|(&row, _)| row).collect()
+}
+
+/// Moves rows to the cluster of most of their weight, all at once, for some rounds: clusters that are no denser inside than
+/// to others dissolve. Noise stays noise.
+pub(super) fn smooth(graph: &Csr, labels: &mut [Option<ClusterId>]) {
+    let members: Vec<usize> = (0..labels.len()).filter(|&row| labels[row].is_some()).collect();
+    for _ in 0..ROUNDS {
+        let votes = votes(graph, labels, &members);
+        let mut moved = false;
+        for (&row, vote) in members.iter().zip(votes) {
+            let to = vote.map(|vote| vote.cluster).or(labels[row]);
+            moved |= std::mem::replace(&mut labels[row], to) != to;
+        }
+        if !moved {
+            return;
+        }
+    }
+}
+
+/// Newman's modularity at the resolution of Reichardt and Bornholdt, at most 1: the share of the weight that is within
+/// clusters, less three quarters of what would be if each row had its weight but led anywhere. Noise is in no cluster.
+pub(super) fn modularity(graph: &Csr, labels: &[Option<ClusterId>]) -> f64 {
+    let n_clusters = labels.iter().flatten().max().map_or(0, |most| most + 1);
+    let mut weights = vec![0.0f64; n_clusters];
+    let (mut within, mut total) = (0.0f64, 0.0f64);
+    for (row, label) in labels.iter().enumerate() {
+        let (to, values) = sparse_row(graph, row);
+        let sum: f64 = values.iter().map(|&weight| f64::from(weight)).sum();
+        total += sum;
+        let Some(cluster) = *label else { continue };
+        weights[cluster] += sum;
+        let inside = to.iter().zip(values).filter(|&(&to, _)| labels[to as usize] == *label);
+        within += inside.map(|(_, &weight)| f64::from(weight)).sum::<f64>();
+    }
+    if total > 0.0 {
+        within / total - RESOLUTION * weights.iter().map(|sum| (sum / total).powi(2)).sum::<f64>()
+    } else {
+        0.0
+    }
+}
