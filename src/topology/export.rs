@@ -54,10 +54,10 @@ const KEYS: [(&str, &str, &str); 9] = [
 ];
 
 /// The graph as a GraphML document (Brandes and others, 2002), which Gephi, Cytoscape, igraph and networkx read: the fields
-/// of [`json`] without the members. Characters that XML has no place for become U+FFFD.
+/// of [`json()`] without the members. Characters that XML has no place for become U+FFFD.
 ///
 /// # Panics
-/// As [`json`].
+/// As [`json()`].
 pub fn graphml(graph: &Graph, ids: &[String], places: Option<&[[f64; 2]]>) -> String {
     let mut xml = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">\n",

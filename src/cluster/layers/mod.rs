@@ -41,13 +41,12 @@ use ndarray::ArrayView2;
 /// ```
 /// use alike::cluster::LayersParams;
 /// use linfa::{DatasetBase, traits::Fit};
-/// // Three heaps in four dimensions.
-/// let x = ndarray::Array2::from_shape_fn((300, 4), |(i, j)| {
-///     if i % 3 == j { 9.0 } else { (i * (7 * j + 13) % 31) as f32 / 31.0 }
-/// });
+/// use alike::synth::{BlobsParams, blobs, random_centers};
+/// let heaps = BlobsParams { n_samples: 600, centers: random_centers(3, 32, (-10.0, 10.0), 0), ..Default::default() };
+/// let x = blobs(&heaps)?.data.mapv(|value| value as f32);
 /// let clustering = LayersParams::new().fit(&DatasetBase::from(x))?;
-/// assert_eq!(clustering.sizes(), [100, 100, 100]);
-/// # Ok::<(), alike::cluster::ClusterError>(())
+/// assert_eq!(clustering.sizes(), [200, 200, 200]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayersParams(LayersValidParams);

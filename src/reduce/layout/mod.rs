@@ -115,7 +115,7 @@ impl Layout {
         self.settings.method
     }
 
-    /// The places of the rows of the fit, shape (n_samples, n_components): what [`transform`](Self::transform) gives
+    /// The places of the rows of the fit, shape (n_samples, n_components): what `transform` gives
     /// for them, without a search.
     pub fn fitted(&self) -> Array2<f32> {
         self.places.t().as_standard_layout().into_owned()

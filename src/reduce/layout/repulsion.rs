@@ -202,9 +202,9 @@ mod tests {
                     total += near;
                     (0..2).for_each(|d| force[d] += near * near * difference[d]);
                 }
-                for d in 0..2 {
-                    largest = largest.max(force[d].abs());
-                    off = off.max((force[d] - f64::from(found.forces[i][d])).abs());
+                for (force, &found) in force.iter().zip(&found.forces[i]) {
+                    largest = largest.max(force.abs());
+                    off = off.max((force - f64::from(found)).abs());
                 }
             }
             assert!((found.total / total - 1.0).abs() < 1e-3, "{spread}: {} {total}", found.total);
