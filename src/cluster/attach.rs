@@ -5,8 +5,9 @@ use super::settle::{by_size, renumber};
 use super::{Assigner, Assignment, Clustering, Metric};
 use crate::collection::ClusterId;
 use crate::neighbors::nearest_of;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
 
 /// Rows of known clusters, noise among them: a row belongs to the cluster of the nearest one, if that is near enough.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,9 +32,9 @@ impl Neighbors {
     /// # Panics
     /// If the number of features is another than in the fit.
     pub fn assign(&self, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
-        let (bits, others) = (bits(self.rows.view(), self.metric), bits(x, self.metric));
-        let known: HashMap<&[u32], usize> = bits.iter().enumerate().map(|(row, bits)| (&bits[..], row)).collect();
-        let found: Vec<Option<usize>> = others.iter().map(|bits| known.get(&bits[..]).copied()).collect();
+        let known = Known::new(self.rows.view(), self.metric, 0..self.rows.nrows());
+        let others = as_seen(x, self.metric);
+        let found: Vec<Option<usize>> = others.outer_iter().map(|row| known.find(row)).collect();
         let new: Vec<usize> = (0..found.len()).filter(|&row| found[row].is_none()).collect();
         let (rows, distances) = nearest_of(x.select(Axis(0), &new).view(), self.rows.view(), 1, self.metric);
         let mut searched = rows.into_iter().zip(distances);
@@ -54,10 +55,36 @@ impl Neighbors {
     }
 }
 
-/// Equal for rows that are equal to the metric.
-fn bits(rows: ArrayView2<'_, f32>, metric: Metric) -> Vec<Vec<u32>> {
+/// Some rows, found by what the metric sees of them.
+struct Known<'a> {
+    seen: CowArray<'a, f32, Ix2>,
+    /// The first of equal rows, and others of the same hash, by hash.
+    rows: HashMap<u64, Vec<usize>>,
+}
+
+impl<'a> Known<'a> {
+    fn new(rows: ArrayView2<'a, f32>, metric: Metric, some: impl IntoIterator<Item = usize>) -> Self {
+        let mut known = Self { seen: as_seen(rows, metric), rows: HashMap::new() };
+        for row in some {
+            if known.find(known.seen.row(row)).is_none() {
+                known.rows.entry(hash(known.seen.row(row))).or_default().push(row);
+            }
+        }
+        known
+    }
+
+    /// The first row that is equal to one as the metric sees it.
+    fn find(&self, seen: ArrayView1<'_, f32>) -> Option<usize> {
+        self.rows.get(&hash(seen))?.iter().copied().find(|&row| self.seen.row(row) == seen)
+    }
+}
+
+/// Equal for equal rows.
+fn hash(row: ArrayView1<'_, f32>) -> u64 {
+    let mut hasher = DefaultHasher::new();
     // Adding 0 makes one zero of both.
-    as_seen(rows, metric).outer_iter().map(|row| row.iter().map(|value| (value + 0.0).to_bits()).collect()).collect()
+    row.iter().for_each(|value| hasher.write_u32((value + 0.0).to_bits()));
+    hasher.finish()
 }
 
 /// What a density clusterer found in rows of shape (n_samples, n_features).
@@ -72,13 +99,10 @@ pub(super) struct Found {
 impl Found {
     /// Clusters of one label for equal rows, that of the first which has one, numbered by falling size.
     pub fn clustering(mut self, x: ArrayView2<'_, f32>, metric: Metric) -> Clustering {
-        let bits = bits(x, metric);
-        let mut first: HashMap<&[u32], usize> = HashMap::new();
-        for (row, _) in self.labels.iter().enumerate().filter(|(_, label)| label.is_some()) {
-            first.entry(&bits[row]).or_insert(row);
-        }
-        for (row, bits) in bits.iter().enumerate() {
-            if let Some(&first) = first.get(&bits[..]) {
+        let labelled = (0..self.labels.len()).filter(|&row| self.labels[row].is_some());
+        let known = Known::new(x, metric, labelled.collect::<Vec<_>>());
+        for (row, seen) in known.seen.outer_iter().enumerate() {
+            if let Some(first) = known.find(seen) {
                 (self.labels[row], self.strengths[row]) = (self.labels[first], self.strengths[first]);
             }
         }
