@@ -75,4 +75,31 @@ impl KnnGraph {
     pub fn neighbors(&self, row: usize) -> impl ExactSizeIterator<Item = (usize, f32)> + '_ {
         self.indices.row(row).into_iter().zip(self.distances.row(row)).map(|(&to, &distance)| (to as usize, distance))
     }
+    /// The dimension that the rows seem to have near every one of them: how fast the number of neighbours grows with their
+    /// distance. E. Levina, P. J. Bickel, Maximum likelihood estimation of intrinsic dimension, 2004, the inverses averaged
+    /// as D. J. C. MacKay and Z. Ghahramani propose. Too low for few rows of many dimensions, where much is rim. `None`
+    /// where no distances differ, or with fewer than three neighbours. O(n_samples n_neighbors).
+    ///
+    /// ```
+    /// use alike::neighbors::{NeighborsParams, nearest};
+    ///
+    /// // A line in three dimensions.
+    /// let x = ndarray::Array2::from_shape_fn((200, 3), |(row, _)| row as f32);
+    /// let graph = nearest(x.view(), &NeighborsParams::default(), &alike::progress::Silent)?;
+    /// assert!((0.8..1.2).contains(&graph.intrinsic_dimension().unwrap()));
+    /// # Ok::<(), alike::progress::Interrupted>(())
+    /// ```
+    pub fn intrinsic_dimension(&self) -> Option<f64> {
+        let (mut logarithms, mut n) = (0.0, 0.0);
+        for distances in self.distances.outer_iter() {
+            let farthest = distances.last().map_or(0.0, |&distance| f64::from(distance));
+            let apart = distances.iter().filter(|distance| **distance > 0.0);
+            n += (apart.clone().count() as f64 - 2.0).max(0.0);
+            if apart.clone().count() > 2 {
+                logarithms += apart.map(|&distance| (farthest / f64::from(distance)).ln()).sum::<f64>();
+            }
+        }
+        let squared = if self.metric == Metric::Cosine { 2.0 } else { 1.0 };
+        (logarithms > 0.0).then(|| squared * n / logarithms)
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::barcode::{self, Bars};
 use super::embedding::{DIM, RATE, embed};
+use super::heap::Heap;
 use super::join::join;
 use super::start::start;
 use super::votes::{attach, divided, modularity, smooth};
@@ -58,13 +59,14 @@ impl ClusterLayer {
 /// nothing splits.
 pub(super) fn layers(
     graph: &Csr,
+    heap: &Heap,
     x: ArrayView2<'_, f32>,
     wanted: &Wanted,
     reporter: &dyn Reporter,
 ) -> Result<(Vec<ClusterLayer>, usize), Interrupted> {
     let (mut best, mut most) = ((Vec::new(), 0), f64::NEG_INFINITY);
     for number in 0..wanted.n_starts as u64 {
-        let layers = of_start(graph, x, wanted, wanted.seed.wrapping_add(number << 32), reporter)?;
+        let layers = of_start(graph, heap, x, wanted, wanted.seed.wrapping_add(number << 32), reporter)?;
         let modular = |&a: &usize, &b: &usize| layers[a].modularity.total_cmp(&layers[b].modularity);
         if let Some(chosen) = (0..layers.len()).max_by(modular).filter(|&chosen| layers[chosen].modularity > most) {
             most = layers[chosen].modularity;
@@ -77,6 +79,7 @@ pub(super) fn layers(
 /// The layers of one start.
 fn of_start(
     graph: &Csr,
+    heap: &Heap,
     x: ArrayView2<'_, f32>,
     wanted: &Wanted,
     seed: u64,
@@ -94,17 +97,17 @@ fn of_start(
         None => bars.layers(),
     };
     reporter.check()?;
-    Ok(layers.into_iter().map(|layer| read(graph, &tree, layer, wanted)).collect())
+    Ok(layers.into_iter().map(|layer| read(graph, heap, &tree, layer, wanted)).collect())
 }
 
 /// The members of a layer's clusters as the tree has them and the neighbours amend them.
-fn read(graph: &Csr, tree: &CondensedTree, layer: barcode::Layer, wanted: &Wanted) -> ClusterLayer {
+fn read(graph: &Csr, heap: &Heap, tree: &CondensedTree, layer: barcode::Layer, wanted: &Wanted) -> ClusterLayer {
     let most = wanted.max_cluster_size.unwrap_or(usize::MAX);
     let members = tree.members(narrowed(tree, layer.clusters, most), usize::MAX);
     let mut labels = members.labels.clone();
     attach(graph, &mut labels);
     smooth(graph, &mut labels);
-    join(graph, &mut labels, wanted.n_clusters.unwrap_or(1), most);
+    join(graph, &mut labels, heap, wanted.n_clusters.unwrap_or(1), most);
     if dissolve(&mut labels, wanted.min_cluster_size) {
         attach(graph, &mut labels);
     }

@@ -1,87 +1,110 @@
-//! Clusters that the neighbours of their rows don't tell apart.
+//! Clusters that a layout tore: the neighbours across tell them apart no better than chance does.
 
-use super::votes::RESOLUTION;
+use super::heap::Heap;
 use crate::collection::{ClusterId, Csr, sparse_row};
 use std::collections::BTreeMap;
 
-/// Two clusters are parts of one if such a share of the weight of the lighter leads to the other. Pieces of a heap without
-/// structure have more, the more its dimensions.
-const TORN: f64 = 0.05;
+/// Two clusters that share a smaller part of a facet only touch.
+const FACET: f64 = 0.25;
+/// Standard deviations by which an edge is surely shallower than in a heap.
+const SURE: f64 = 3.0;
 
-/// Joins clusters into which a cluster was torn, first those of which the greatest share of the weight leads to the other:
-/// as long as that is much, modularity rises, no more than `most` rows come together, and more than `least` clusters are
-/// left. O(edges) and, for each that is joined, O(pairs of clusters that edges join).
-pub(super) fn join(graph: &Csr, labels: &mut [Option<ClusterId>], least: usize, most: usize) {
-    let mut parts = Parts::new(graph, labels);
-    let mut into: Vec<ClusterId> = (0..parts.sizes.len()).collect();
-    let mut left = parts.sizes.iter().filter(|&&size| size > 0).count();
-    while left > least {
-        let Some((a, b)) = parts.torn(most) else { break };
-        parts.join(a, b);
-        into.iter_mut().filter(|to| **to == b).for_each(|to| *to = a);
-        left -= 1;
+/// Joins clusters that are parts of one, round by round those of which the greatest share of the weight leads across: two
+/// that meet as broadly as the halves of a `heap` and not surely thinner, as long as no more than `most` rows come together
+/// and more than `least` clusters are left. O(edges) for each round, of which there are few.
+pub(super) fn join(graph: &Csr, labels: &mut [Option<ClusterId>], heap: &Heap, least: usize, most: usize) {
+    loop {
+        let borders = Borders::new(graph, labels);
+        let left = borders.sizes.iter().filter(|&&size| size > 0).count();
+        let mut pairs = borders.firsts(heap, most);
+        pairs.truncate(left.saturating_sub(least));
+        if pairs.is_empty() {
+            return;
+        }
+        let mut into: Vec<ClusterId> = (0..borders.sizes.len()).collect();
+        pairs.into_iter().for_each(|(a, b)| into[b] = a);
+        labels.iter_mut().flatten().for_each(|label| *label = into[*label]);
     }
-    labels.iter_mut().flatten().for_each(|label| *label = into[*label]);
 }
 
-/// Clusters and the weight of the edges between them.
-struct Parts {
+/// Clusters and where they meet.
+pub(super) struct Borders {
     sizes: Vec<usize>,
     /// Of all edges of each cluster.
     weights: Vec<f64>,
-    total: f64,
-    /// Of each cluster to those that edges join it to.
-    between: Vec<BTreeMap<ClusterId, f64>>,
+    /// Of each two that edges join, the lower number first.
+    between: BTreeMap<(ClusterId, ClusterId), Border>,
 }
 
-impl Parts {
-    fn new(graph: &Csr, labels: &[Option<ClusterId>]) -> Self {
+/// The edges between two clusters, seen from either end.
+#[derive(Default)]
+struct Border {
+    /// The weight of an edge counts twice.
+    weight: f64,
+    /// The sum over rows of the share of their weight that leads across.
+    crossing: f64,
+    /// The same, each share times itself or what is left of the weight, whichever is less.
+    deep: f64,
+}
+
+impl Borders {
+    pub(super) fn new(graph: &Csr, labels: &[Option<ClusterId>]) -> Self {
         let n_clusters = labels.iter().flatten().max().map_or(0, |most| most + 1);
         let (mut sizes, mut weights) = (vec![0; n_clusters], vec![0.0; n_clusters]);
-        let mut between = vec![BTreeMap::new(); n_clusters];
-        let mut total = 0.0;
+        let mut between: BTreeMap<_, Border> = BTreeMap::new();
+        let mut across: BTreeMap<ClusterId, f64> = BTreeMap::new();
         for (row, &label) in labels.iter().enumerate() {
-            let (to, values) = sparse_row(graph, row);
-            let sum: f64 = values.iter().map(|&weight| f64::from(weight)).sum();
-            total += sum;
             let Some(cluster) = label else { continue };
+            let (to, values) = sparse_row(graph, row);
+            let total: f64 = values.iter().map(|&weight| f64::from(weight)).sum();
             sizes[cluster] += 1;
-            weights[cluster] += sum;
+            weights[cluster] += total;
+            across.clear();
             for (&to, &weight) in to.iter().zip(values) {
                 if let Some(other) = labels[to as usize].filter(|&other| other != cluster) {
-                    *between[cluster].entry(other).or_default() += f64::from(weight);
+                    *across.entry(other).or_default() += f64::from(weight);
                 }
             }
-        }
-        Self { sizes, weights, total, between }
-    }
-
-    /// The two to join next, the lower number first.
-    fn torn(&self, most: usize) -> Option<(ClusterId, ClusterId)> {
-        let mut torn = None;
-        let mut greatest = TORN;
-        for (a, others) in self.between.iter().enumerate() {
-            for (&b, &weight) in others.range(a + 1..) {
-                let share = weight / self.weights[a].min(self.weights[b]);
-                let rises = weight * self.total > RESOLUTION * self.weights[a] * self.weights[b];
-                if share > greatest && rises && self.sizes[a] + self.sizes[b] <= most {
-                    (torn, greatest) = (Some((a, b)), share);
-                }
+            for (&other, &weight) in &across {
+                let border = between.entry((cluster.min(other), cluster.max(other))).or_default();
+                let share = weight / total;
+                border.weight += weight;
+                border.crossing += share;
+                border.deep += share * share.min(1.0 - share);
             }
         }
-        torn
+        Self { sizes, weights, between }
     }
 
-    /// Makes `b` part of `a`.
-    fn join(&mut self, a: ClusterId, b: ClusterId) {
-        self.sizes[a] += std::mem::take(&mut self.sizes[b]);
-        self.weights[a] += std::mem::take(&mut self.weights[b]);
-        for (other, weight) in std::mem::take(&mut self.between[b]) {
-            self.between[other].remove(&b);
-            if other != a {
-                *self.between[a].entry(other).or_default() += weight;
-                *self.between[other].entry(a).or_default() += weight;
-            }
-        }
+    /// Which part of the weight of the lighter of two leads to the other.
+    pub(super) fn share(&self, pair: (ClusterId, ClusterId)) -> f64 {
+        self.between[&pair].weight / 2.0 / self.weights[pair.0].min(self.weights[pair.1])
+    }
+
+    /// How deep the edges between two lead, as [`Heap::depth`] is defined.
+    pub(super) fn depth(&self, pair: (ClusterId, ClusterId)) -> f64 {
+        self.between[&pair].deep / self.between[&pair].crossing
+    }
+
+    /// Whether two meet as parts of a heap do: as broadly, and not less deeply by more than chance.
+    fn is_torn(&self, pair: (ClusterId, ClusterId), heap: &Heap) -> bool {
+        let smaller = self.sizes[pair.0].min(self.sizes[pair.1]);
+        let error = Heap::SPREAD / self.between[&pair].crossing.sqrt();
+        self.share(pair) > FACET * heap.facet(smaller) && self.depth(pair) > heap.depth() - SURE * error
+    }
+
+    /// Those to join that have no better to be joined with, the best first, each with the lower number first.
+    fn firsts(&self, heap: &Heap, most: usize) -> Vec<(ClusterId, ClusterId)> {
+        let small = |&(a, b): &(ClusterId, ClusterId)| self.sizes[a] + self.sizes[b] <= most;
+        let torn = self.between.keys().copied().filter(|pair| small(pair) && self.is_torn(*pair, heap));
+        let mut torn: Vec<_> = torn.map(|pair| (self.share(pair), pair)).collect();
+        torn.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut seen = vec![false; self.sizes.len()];
+        let mut is_first = |&(a, b): &(ClusterId, ClusterId)| {
+            let first = !seen[a] && !seen[b];
+            (seen[a], seen[b]) = (true, true);
+            first
+        };
+        torn.into_iter().map(|(_, pair)| pair).filter(|pair| is_first(pair)).collect()
     }
 }

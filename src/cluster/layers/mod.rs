@@ -8,6 +8,7 @@
 mod barcode;
 mod embedding;
 mod find;
+mod heap;
 mod join;
 mod partition;
 mod start;
@@ -23,6 +24,7 @@ use super::{ClusterError, Clustering, Metric};
 use crate::neighbors::{KnnGraph, NeighborsParams, fuzzy_simplicial_set, nearest};
 use crate::progress::Reporter;
 use find::Wanted;
+use heap::Heap;
 use ndarray::ArrayView2;
 
 /// Parameters of layered clustering, not checked yet.
@@ -163,9 +165,12 @@ impl LayersValidParams {
     ) -> Result<Layers, ClusterError> {
         assert_eq!(graph.n_samples(), x.nrows(), "the graph of these rows");
         let weights = fuzzy_simplicial_set(graph);
+        let dimension = graph.intrinsic_dimension().unwrap_or(f64::INFINITY);
+        reporter.detail(&format!("intrinsic dimension {dimension:.1}"));
+        let heap = Heap::new(dimension, graph.n_neighbors());
         let (mut layers, chosen) = match self.wanted.n_clusters {
             Some(1) => Default::default(),
-            _ => find::layers(&weights, x, &self.wanted, reporter)?,
+            _ => find::layers(&weights, &heap, x, &self.wanted, reporter)?,
         };
         if layers.is_empty() {
             layers.push(ClusterLayer::whole(x.nrows(), self.wanted.max_cluster_size));

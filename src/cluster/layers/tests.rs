@@ -2,7 +2,8 @@
 
 use super::barcode::Bars;
 use super::embedding::{DIM, RATE, embed};
-use super::join::join;
+use super::heap::Heap;
+use super::join::{Borders, join};
 use super::partition::Partition;
 use super::start::start;
 use super::votes::{attach, divided, modularity, smooth};
@@ -10,6 +11,7 @@ use super::*;
 use crate::cluster::density_tree::{CondensedCluster, CondensedTree};
 use crate::collection::Csr;
 use crate::progress::{Silent, Watch};
+use crate::synth::{self, BlobsParams};
 use linfa::ParamGuard;
 use ndarray::Array2;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
@@ -86,21 +88,62 @@ fn noise_goes_where_most_weight_leads_and_members_too() {
 
 #[test]
 fn clusters_are_joined_where_much_of_their_weight_leads_across() {
+    let flat = Heap::new(2.0, 3);
     // Two squares with their diagonals, each in halves, and an edge between them.
     let square = |at: usize| [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)].map(|(a, b)| (at + a, at + b, 1.0));
     let edges = [&square(0)[..], &square(4), &[(3, 4, 0.1)]].concat();
     let graph = graph(8, &edges);
     let joined = |least, most| {
         let mut labels: Vec<_> = [0, 0, 1, 1, 2, 2, 3, 3].map(Some).into();
-        join(&graph, &mut labels, least, most);
+        join(&graph, &mut labels, &flat, least, most);
         labels.into_iter().flatten().collect::<Vec<_>>()
     };
     assert_eq!(joined(1, 8), [0, 0, 0, 0, 2, 2, 2, 2]);
     assert_eq!(joined(3, 8), [0, 0, 0, 0, 2, 2, 3, 3]);
     assert_eq!(joined(1, 3), [0, 0, 1, 1, 2, 2, 3, 3]);
     let mut noise = [None; 8];
-    join(&graph, &mut noise, 1, 8);
+    join(&graph, &mut noise, &flat, 1, 8);
     assert_eq!(noise, [None; 8]);
+}
+
+/// Rows of even density in a cube, and which half of it each is in.
+fn cube(n: usize, dimension: usize) -> (Array2<f32>, Vec<Option<usize>>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(dimension as u64);
+    let x = Array2::from_shape_simple_fn((n, dimension), || rng.random_range(-1.0f32..1.0));
+    let half = x.column(0).iter().map(|&value| Some(usize::from(value > 0.0))).collect();
+    (x, half)
+}
+
+#[test]
+fn a_flat_cut_through_a_heap_is_as_broad_and_deep_as_expected() {
+    for dimension in [2, 3, 5] {
+        let (x, half) = cube(3000, dimension);
+        let params = NeighborsParams { n_neighbors: 15, metric: Metric::Euclidean, ..Default::default() };
+        let neighbors = nearest(x.view(), &params, &Silent).unwrap();
+        let found = neighbors.intrinsic_dimension().unwrap();
+        assert!((0.8..1.02).contains(&(found / dimension as f64)), "{found} of {dimension}");
+        let borders = Borders::new(&fuzzy_simplicial_set(&neighbors), &half);
+        let heap = Heap::new(found, 15);
+        let broad = borders.share((0, 1)) / heap.facet(1500);
+        assert!((0.7..1.6).contains(&broad), "{dimension}: {broad}");
+        let deep = borders.depth((0, 1)) / heap.depth();
+        assert!((0.9..1.3).contains(&deep), "{dimension}: {deep}");
+    }
+}
+
+#[test]
+fn heaps_stay_whole_in_any_dimension() {
+    let params = LayersParams::new().metric(Metric::Euclidean);
+    for dimension in [2, 10] {
+        let (x, _) = cube(1200, dimension);
+        assert_eq!(fit(params.clone(), &x).sizes(), [1200], "{dimension}");
+    }
+    let (x, heap) = heaps(&[1000, 100, 50], 0);
+    assert_eq!(fit(params.clone(), &x).labels, heap);
+    let places = ndarray::array![[-7.0, 0.0], [0.0, 7.0], [7.0, 0.0]];
+    let blobs = BlobsParams { n_samples: 3000, centers: places, ..Default::default() };
+    let found = fit(params, &synth::blobs(&blobs).unwrap().data.mapv(|value| value as f32));
+    assert_eq!(found.n_clusters(), 3, "{:?}", found.sizes());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 /// Most rounds in which rows change sides.
 const ROUNDS: usize = 20;
 /// What chance counts for in modularity: at 1 even heaps without structure would be cut in halves.
-pub(super) const RESOLUTION: f64 = 0.75;
+const RESOLUTION: f64 = 0.75;
 /// Rows a task takes at a time.
 const TASK: usize = 512;
 
