@@ -4,7 +4,7 @@ use super::directions::as_seen;
 use super::settle::{by_size, renumber};
 use super::{Assigner, Assignment, Clustering, Metric};
 use crate::collection::ClusterId;
-use crate::neighbors::nearest_of;
+use crate::neighbors::{KnnGraph, nearest_of};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
@@ -85,6 +85,16 @@ fn hash(row: ArrayView1<'_, f32>) -> u64 {
     // Adding 0 makes one zero of both.
     row.iter().for_each(|value| hasher.write_u32((value + 0.0).to_bits()));
     hasher.finish()
+}
+
+/// Of each cluster the farthest that a member is from its nearest fellow among its neighbours.
+pub(super) fn reach(graph: &KnnGraph, labels: &[Option<ClusterId>], n_clusters: usize) -> Vec<f64> {
+    let mut reach = vec![0.0f64; n_clusters];
+    for (row, cluster) in labels.iter().enumerate().filter_map(|(row, label)| Some((row, (*label)?))) {
+        let fellow = graph.neighbors(row).find(|&(to, _)| labels[to] == Some(cluster));
+        reach[cluster] = reach[cluster].max(fellow.map_or(0.0, |(_, distance)| f64::from(distance)));
+    }
+    reach
 }
 
 /// What a density clusterer found in rows of shape (n_samples, n_features).

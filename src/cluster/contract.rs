@@ -39,6 +39,7 @@ fn clusterers_of_many(n_clusters: usize) -> Vec<Algorithm> {
         Algorithm::Hdbscan(lasting.clone()),
         Algorithm::Hdbscan(lasting.min_samples(8).attach_noise(true)),
         Algorithm::Layers(LayersParams::new().metric(Metric::Euclidean)),
+        Algorithm::Leiden(LeidenParams::new().metric(Metric::Euclidean).n_clusters(n_clusters)),
         Algorithm::Tomato(TomatoParams::new().n_clusters(n_clusters)),
         Algorithm::Tomato(TomatoParams::new().min_cluster_size(1)),
     ];

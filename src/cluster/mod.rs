@@ -26,6 +26,7 @@ mod images;
 mod kernel;
 mod kmeans;
 mod layers;
+mod leiden;
 mod lloyd;
 mod means;
 mod minibatch;
@@ -62,6 +63,7 @@ pub use hdbscan::{HdbscanParams, HdbscanValidParams};
 pub use hierarchical::{HierarchicalParams, HierarchicalValidParams};
 pub use kmeans::{KMeansParams, KMeansValidParams};
 pub use layers::{ClusterLayer, Layers, LayersParams, LayersValidParams};
+pub use leiden::{Communities, LeidenParams, LeidenValidParams, Quality};
 pub use minibatch::{MiniBatchParams, MiniBatchValidParams};
 pub use mixture::{MixtureParams, MixtureValidParams};
 pub use modes::{Modes, Persistence};
@@ -98,6 +100,8 @@ pub enum Algorithm {
     Hdbscan(HdbscanParams),
     /// Layered clustering, EVoC-style with PLSCAN layers.
     Layers(LayersParams),
+    /// Leiden.
+    Leiden(LeidenParams),
     /// ToMATo.
     Tomato(TomatoParams),
     /// Peaks of the density on a raster.
@@ -300,6 +304,7 @@ impl Algorithm {
             (Self::Dbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Hdbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Layers(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Leiden(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Tomato(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Filter(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Visual(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
@@ -329,7 +334,13 @@ impl Algorithm {
     pub fn finds_n_clusters(&self) -> bool {
         matches!(
             self,
-            Self::Dbscan(_) | Self::Hdbscan(_) | Self::Layers(_) | Self::Tomato(_) | Self::Filter(_) | Self::Visual(_)
+            Self::Dbscan(_)
+                | Self::Hdbscan(_)
+                | Self::Layers(_)
+                | Self::Leiden(_)
+                | Self::Tomato(_)
+                | Self::Filter(_)
+                | Self::Visual(_)
         )
     }
 
@@ -360,6 +371,7 @@ impl Algorithm {
             Self::Hierarchical(params) => Self::Hierarchical(params.clone().n_clusters(n_clusters)),
             Self::Mixture(params) => Self::Mixture(params.clone().n_clusters(n_clusters)),
             Self::Layers(params) => Self::Layers(params.clone().n_clusters(n_clusters)),
+            Self::Leiden(params) => Self::Leiden(params.clone().n_clusters(n_clusters)),
             Self::Tomato(params) => Self::Tomato(params.clone().n_clusters(n_clusters)),
             Self::Filter(params) => Self::Filter(params.clone().n_clusters(n_clusters)),
             Self::Turtle(params) => Self::Turtle(params.clone().n_clusters(n_clusters)),
