@@ -293,7 +293,7 @@ fn options_that_would_do_nothing_are_refused() {
         (&["--algorithm", "kmeans", "--eps", "3"], "--eps belongs to --algorithm dbscan"),
         (&["--algorithm", "kmeans", "--min-points", "3"], "--min-points belongs to --algorithm dbscan"),
         (&["--algorithm", "dbscan", "--attach-noise"], "--attach-noise belongs to --algorithm hdbscan"),
-        (&["--min-cluster-size", "5"], "--min-cluster-size belongs to --algorithm hdbscan, layers, tomato"),
+        (&["-k", "9", "--min-cluster-size", "5"], "--min-cluster-size belongs to --algorithm hdbscan, layers, tomato"),
         (&["--algorithm", "tomato", "--selection", "leaf"], "--selection belongs to --algorithm hdbscan"),
         (&["--algorithm", "dbscan", "--split", "size"], "--split belongs to --algorithm bisecting"),
         (&["--algorithm", "turtle"], "--algorithm turtle must be told how many clusters"),
@@ -560,8 +560,8 @@ fn choose_prints_a_table_draws_it_and_gives_its_reasons() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains(&format!("\n>  {suggested} ")), "{text}");
     assert!(text.contains(&format!("Suggestion: {suggested} clusters\n")), "{text}");
-    // What sort takes when it is not told.
-    let json = desk.json(0, &["cluster", "in", "--out", "l.csv"]);
+    // What k-means takes when it is not told.
+    let json = desk.json(0, &["cluster", "in", "--out", "l.csv", "--algorithm", "kmeans"]);
     let sweep = &json["sweep"]["suggestion"]["n_clusters"];
     assert_eq!(&json["n_clusters"], sweep);
 }

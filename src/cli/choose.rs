@@ -17,7 +17,11 @@ use std::time::Instant;
 /// Runs the command.
 pub fn run(args: &ChooseArgs, printer: &Printer) -> anyhow::Result<Exit> {
     check(args)?;
-    let params = settings::fit_params(&args.fit, args.extractor.device)?;
+    let mut fit = args.fit.clone();
+    if fit.algorithm == AlgorithmChoice::Auto {
+        fit.algorithm = AlgorithmChoice::Kmeans;
+    }
+    let params = settings::fit_params(&fit, args.extractor.device)?;
     let started = Instant::now();
     let input = match inputs::embeddings(&args.input.input)? {
         Some(embeddings) => inputs::Features::given(embeddings, None, printer)?,

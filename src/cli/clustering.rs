@@ -5,13 +5,14 @@ use crate::pipeline::{NClusters, Reduction};
 use clap::{Args, ValueEnum};
 
 /// From features to clusters.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Clustering")]
 pub struct FitArgs {
     /// The clusterer
     #[arg(long, value_enum, default_value_t)]
     pub algorithm: AlgorithmChoice,
-    /// How many clusters: a number, or auto (what `alike choose` suggests; filter: as many as stand out)
+    /// How many clusters: a number, or auto (what the clusterer finds; for those that must be told, what `alike choose`
+    /// suggests)
     #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = parse_clusters)]
     pub clusters: NClusters,
     /// Fewer features first: pca:N, svd:N, whiten:N (PCA to equal variance), kernel-pca:N, random:N, diffusion:N, umap:N,
@@ -97,7 +98,7 @@ pub enum SplitChoice {
 /// The clusterers by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum AlgorithmChoice {
-    /// Chosen for you.
+    /// Layers where the number of clusters is open, k-means where it or a start is given.
     #[default]
     Auto,
     /// k-means.

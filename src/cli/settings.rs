@@ -81,7 +81,7 @@ fn check_options(args: &FitArgs) -> Result<(), UsageError> {
         ("split", args.split.is_some(), &[Bisecting]),
     ];
     for (option, given, algorithms) in options {
-        if given && !algorithms.contains(&args.algorithm) {
+        if given && !algorithms.contains(&args.algorithm) && !algorithms.contains(&chosen(args)) {
             let names: Vec<String> = algorithms.iter().map(name).collect();
             return Err(UsageError(format!("--{option} belongs to --algorithm {}", names.join(", "))));
         }
@@ -104,6 +104,15 @@ fn check_options(args: &FitArgs) -> Result<(), UsageError> {
     Ok(())
 }
 
+/// The clusterer: of [`AlgorithmChoice::Auto`] layers where they may find the number of clusters, else k-means.
+pub fn chosen(args: &FitArgs) -> AlgorithmChoice {
+    match args.algorithm {
+        AlgorithmChoice::Auto if args.clusters == NClusters::Auto && args.init == "auto" => AlgorithmChoice::Layers,
+        AlgorithmChoice::Auto => AlgorithmChoice::Kmeans,
+        algorithm => algorithm,
+    }
+}
+
 /// The clusterer with its parameters; the number of clusters is set later.
 fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
     let (restarts, rounds) = (args.restarts as usize, args.max_iterations as usize);
@@ -111,7 +120,7 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
         let params = params.init(init.clone()).n_restarts(restarts).max_iterations(rounds);
         Algorithm::KMeans(params.tolerance(args.tolerance).seed(args.seed).device(device.clone()))
     };
-    match args.algorithm {
+    match chosen(args) {
         AlgorithmChoice::Auto | AlgorithmChoice::Kmeans => kmeans(KMeansParams::new(1)),
         AlgorithmChoice::Spherical => kmeans(KMeansParams::spherical(1)),
         AlgorithmChoice::Minibatch => {
@@ -180,8 +189,8 @@ fn hdbscan(args: &FitArgs) -> HdbscanParams {
 }
 
 /// The clusterer's name in the field.
-pub fn algorithm_name(algorithm: AlgorithmChoice) -> &'static str {
-    match algorithm {
+pub fn algorithm_name(args: &FitArgs) -> &'static str {
+    match chosen(args) {
         AlgorithmChoice::Auto | AlgorithmChoice::Kmeans => "k-means",
         AlgorithmChoice::Spherical => "spherical k-means",
         AlgorithmChoice::Minibatch => "mini-batch k-means",

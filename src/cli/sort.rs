@@ -4,6 +4,7 @@
 //! killed while placing files is finished from its journal alone, whatever has become of INPUT by then.
 
 use super::args::SortArgs;
+use super::clustering::AlgorithmChoice;
 use super::gallery::{self, Gallery};
 use super::printer::Printer;
 use super::tables::{self, Row, RunSummary};
@@ -409,15 +410,24 @@ impl Job<'_> {
             None => "none".into(),
         };
         let clustering = &fitted.clustering;
-        let algorithm = settings::algorithm_name(self.args.fit.algorithm);
-        let ended = if clustering.converged { "converged" } else { "stopped" };
+        let algorithm = settings::algorithm_name(&self.args.fit);
+        let why = match (self.args.fit.algorithm, settings::chosen(&self.args.fit)) {
+            (AlgorithmChoice::Auto, AlgorithmChoice::Layers) => ", as no number of clusters is given",
+            (AlgorithmChoice::Auto, _) => ", as the number of clusters is given",
+            _ => "",
+        };
+        let ended = match (clustering.n_iterations, clustering.converged) {
+            (0 | 1, true) => String::new(),
+            (rounds, true) => format!("; converged after {rounds} rounds"),
+            (rounds, false) => format!("; stopped after {rounds} rounds"),
+        };
         let chosen = if fitted.sweep.is_some() { ", as suggested by the sweep" } else { "" };
         let asked = |option: &str| self.typed[option].clone();
         [
             ("Input", asked("input")),
             ("Extractor", format!("{}, {} features", self.extractor.spec().name(), self.extractor.n_features())),
             ("Reducer", reduced),
-            ("Algorithm", format!("{algorithm}, {ended} after {} rounds", clustering.n_iterations)),
+            ("Algorithm", format!("{algorithm}{why}{ended}")),
             ("Fit", clustering.summary.as_ref().map_or_else(String::new, |summary| summary.text())),
             ("Inertia by round", clustering.summary.as_ref().map_or_else(String::new, |summary| summary.curve())),
             ("Clusters", format!("{}{chosen}", clustering.n_clusters())),
