@@ -58,7 +58,7 @@ impl ReducerParams {
     }
 
     /// UMAP and t-SNE: neighbours of each row that count, 15 by default for UMAP, 90 for t-SNE, which is three times its
-    /// perplexity. More of them show the whole, fewer the parts.
+    /// perplexity. The row itself is not counted, as it is by umap-learn. More of them show the whole, fewer the parts.
     pub fn n_neighbors(self, n_neighbors: usize) -> Self {
         Self(ReducerValidParams { n_neighbors: Some(n_neighbors), ..self.0 })
     }

@@ -2,6 +2,7 @@
 
 mod curve;
 mod repulsion;
+mod spectral;
 mod start;
 mod tsne;
 mod umap;
@@ -23,8 +24,7 @@ pub(super) const MOST_OF_TSNE: usize = 2;
 /// Neighbours that count, by default: for t-SNE a perplexity of 30. A new row is placed by as many as UMAP's.
 const N_NEIGHBORS: usize = 15;
 const N_NEIGHBORS_OF_TSNE: usize = 90;
-/// How spread the start is of UMAP and of t-SNE.
-const DEVIATION: f64 = 3.0;
+/// How spread the start is of t-SNE.
 const DEVIATION_OF_TSNE: f64 = 1e-4;
 /// New rows placed at a time.
 const BLOCK: usize = 4096;
@@ -90,13 +90,16 @@ impl Layout {
         let rows = x.to_dense().as_standard_layout().into_owned();
         let params = NeighborsParams { n_neighbors: settings.n_neighbors, seed, ..NeighborsParams::default() };
         let graph = nearest(rows.view(), &params, reporter)?;
-        let start = start::components(rows.view(), n_components, seed, reporter)?;
         let mut places = match settings.forces() {
             Some(forces) => {
                 let set = fuzzy_simplicial_set(&graph);
+                let start = spectral::start(&set, rows.view(), n_components, seed, reporter)?;
                 with_coordinates!(n_components, by_umap, &set, &start, &forces, seed, reporter)?
             }
-            None => by_tsne(&tsne::affinities(&graph), &start, reporter)?,
+            None => {
+                let start = start::components(rows.view(), n_components, seed, reporter)?;
+                by_tsne(&tsne::affinities(&graph), &start, reporter)?
+            }
         };
         // Equal rows have one place, as `transform` gives it.
         for row in 0..graph.n_samples() {
@@ -153,10 +156,7 @@ fn by_umap<const D: usize>(
     seed: u64,
     reporter: &dyn Reporter,
 ) -> Result<Array2<f32>, Interrupted> {
-    let mut places: Vec<[f32; D]> = start.outer_iter().map(coordinates).collect();
-    start::scale(&mut places, DEVIATION);
-    let mut places = start::smooth(set, places, reporter)?;
-    start::scale(&mut places, DEVIATION);
+    let places: Vec<[f32; D]> = start.outer_iter().map(coordinates).collect();
     Ok(kept(&umap::arrange(set, places, forces, seed, reporter)?, start.ncols()))
 }
 

@@ -1,20 +1,14 @@
-//! Where the rows of a layout stand before they move.
+//! Where the rows of t-SNE stand before they move.
 
-use crate::collection::{Csr, sparse_row};
-use crate::progress::{Interrupted, Reporter};
+use crate::progress::Reporter;
 use crate::reduce::{LinearParams, ReduceError};
 use linfa::ParamGuard;
 use ndarray::{Array2, ArrayView2};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 
 /// Noise where the features have no more directions.
 const NOISE: f32 = 1e-3;
-/// Times that each row takes the mean of its neighbours.
-const ROUNDS: usize = 200;
-/// Rows a task takes at a time.
-const BLOCK: usize = 512;
 
 /// The first principal components of the rows, shape (n_samples, n_components), and a little noise where there are no
 /// more.
@@ -30,32 +24,6 @@ pub(super) fn components(
     Ok(Array2::from_shape_fn((x.nrows(), n_components), |(row, component)| {
         if component < count { reduced[[row, component]] } else { NOISE * (rng.random::<f32>() - 0.5) }
     }))
-}
-
-/// Places smoothed along the graph: what is left differs most between parts of it that hang together least, as with the
-/// first eigenvectors of its Laplacian, but also tells apart parts that don't hang together at all.
-pub(super) fn smooth<const D: usize>(
-    set: &Csr,
-    mut places: Vec<[f32; D]>,
-    reporter: &dyn Reporter,
-) -> Result<Vec<[f32; D]>, Interrupted> {
-    let mut next = places.clone();
-    for _ in 0..ROUNDS {
-        reporter.check()?;
-        next.par_chunks_mut(BLOCK).enumerate().for_each(|(block, next)| {
-            for (row, next) in next.iter_mut().enumerate().map(|(i, next)| (block * BLOCK + i, next)) {
-                let (mut sum, mut total) = (places[row], 1.0);
-                let (to, weights) = sparse_row(set, row);
-                for (&to, &weight) in to.iter().zip(weights) {
-                    sum.iter_mut().zip(&places[to as usize]).for_each(|(sum, place)| *sum += weight * place);
-                    total += weight;
-                }
-                *next = sum.map(|sum| sum / total);
-            }
-        });
-        std::mem::swap(&mut places, &mut next);
-    }
-    Ok(places)
 }
 
 /// Each coordinate brought to a mean of 0 and this standard deviation, at most three of them away.

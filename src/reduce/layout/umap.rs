@@ -1,20 +1,23 @@
 //! UMAP: uniform manifold approximation and projection (McInnes, Healy, Melville 2018).
 //!
-//! Places start as the first principal components, spread along the graph of neighbours, and are moved by stochastic
-//! gradient descent with negative sampling. A row moves only its own place, from where the others of its block stood
-//! before the block began, so that any number of threads gives the same. Of an edge both rows are pulled twice, once for
-//! each direction, with the other pulls of the row in between.
+//! Places start as the eigenvectors of [`spectral`](super::spectral), and are moved by stochastic gradient descent with
+//! negative sampling. Rows are visited in a shuffled order, one block after another. In a block each row moves its own
+//! place, from where all others stood before the block began, and notes how it pulls its neighbours in turn; they are moved
+//! once the block is done, in order. So any number of threads gives the same, and as every pull has its counter-pull,
+//! neighbours that are pushed away from the rest go there together, as they do one edge after another.
 
 use super::curve::{self, Table};
 use super::mean;
 use crate::collection::{Csr, sparse_row};
 use crate::progress::{Interrupted, Reporter};
+use rand::seq::SliceRandom;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// Rows that move at a time.
+/// Rows that move at a time, and how many such blocks there are at least: so only few of a row's neighbours move with it.
 const BLOCK: usize = 2048;
+const BLOCKS: usize = 16;
 /// Those that one thread moves.
 const TASK: usize = 128;
 /// Rows drawn to be pushed off, for each pull.
@@ -44,29 +47,26 @@ impl Forces {
         }
     }
 
-    /// One epoch of a row at `place`: pulled to all of `near`, and pushed off rows drawn from all `places`.
+    /// One edge of a row at `place`: pulled to the row `to`, then pushed off rows drawn from all `places`. Returns the pull.
     #[inline(always)]
     fn visit<const D: usize>(
         &self,
         place: &mut [f32; D],
-        near: &[u32],
+        to: u32,
         places: &[[f32; D]],
         step: f32,
         rng: &mut ChaCha8Rng,
-    ) {
-        let half = near.len() / 2;
-        for (i, &to) in near.iter().enumerate() {
-            shift(place, &force(place, &places[to as usize], &self.pull), step);
-            let mut push = [0.0; D];
-            for _ in 0..NEGATIVES {
-                let other = (u64::from(rng.next_u32()) * places.len() as u64) >> 32;
-                let term = force(place, &places[other as usize], &self.push);
-                push.iter_mut().zip(term).for_each(|(sum, term)| *sum += term);
-            }
-            shift(place, &push, step);
-            let to = near[(i + half) % near.len()];
-            shift(place, &force(place, &places[to as usize], &self.pull), step);
+    ) -> [f32; D] {
+        let pull = force(place, &places[to as usize], &self.pull);
+        shift(place, &pull, step);
+        let mut push = [0.0; D];
+        for _ in 0..NEGATIVES {
+            let other = (u64::from(rng.next_u32()) * places.len() as u64) >> 32;
+            let term = force(place, &places[other as usize], &self.push);
+            push.iter_mut().zip(term).for_each(|(sum, term)| *sum += term);
         }
+        shift(place, &push, step);
+        pull
     }
 }
 
@@ -89,6 +89,14 @@ fn pulls(epoch: usize, weight: f32) -> bool {
     ((epoch + 1) as f32 * weight) as u32 != (epoch as f32 * weight) as u32
 }
 
+/// What the visits to some rows have found.
+#[derive(Default)]
+struct Visits<const D: usize> {
+    moved: Vec<[f32; D]>,
+    /// Neighbours, and how the visited row was pulled to each.
+    pulls: Vec<(u32, [f32; D])>,
+}
+
 /// Moves places to where `set` wants them.
 pub(super) fn arrange<const D: usize>(
     set: &Csr,
@@ -100,28 +108,36 @@ pub(super) fn arrange<const D: usize>(
     let n = places.len();
     let largest = set.data().iter().copied().fold(0.0, f32::max);
     let n_epochs = if n > FEW { EPOCHS } else { EPOCHS_OF_FEW };
-    let rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut moved = vec![[0.0; D]; BLOCK.min(n)];
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut order: Vec<u32> = (0..n as u32).collect();
+    order.shuffle(&mut rng);
+    let block_len = n.div_ceil(BLOCKS).clamp(1, BLOCK);
+    let mut visits: Vec<Visits<D>> = (0..block_len.div_ceil(TASK)).map(|_| Visits::default()).collect();
     reporter.begin("layout", Some(n_epochs as u64));
     for epoch in 0..n_epochs {
         reporter.check()?;
         let step = 1.0 - epoch as f32 / n_epochs as f32;
-        for first in (0..n).step_by(BLOCK) {
-            let moved = &mut moved[..BLOCK.min(n - first)];
-            moved.par_chunks_mut(TASK).enumerate().for_each(|(task, moved)| {
-                let first = first + task * TASK;
+        for (block, rows) in order.chunks(block_len).enumerate() {
+            rows.par_chunks(TASK).zip(&mut visits).enumerate().for_each(|(task, (rows, visits))| {
                 let mut rng = rng.clone();
-                rng.set_stream((epoch * n + first) as u64);
-                let mut near = Vec::new();
-                for (row, moved) in moved.iter_mut().enumerate().map(|(i, moved)| (first + i, moved)) {
-                    let (to, weights) = sparse_row(set, row);
-                    near.clear();
-                    near.extend(to.iter().zip(weights).filter(|&(_, w)| pulls(epoch, w / largest)).map(|(&to, _)| to));
-                    *moved = places[row];
-                    forces.visit(moved, &near, &places, step, &mut rng);
+                rng.set_stream((epoch * n + block * block_len + task * TASK) as u64);
+                visits.moved.clear();
+                visits.pulls.clear();
+                for &row in rows {
+                    let mut place = places[row as usize];
+                    let (to, weights) = sparse_row(set, row as usize);
+                    for (&to, _) in to.iter().zip(weights).filter(|&(_, &weight)| pulls(epoch, weight / largest)) {
+                        visits.pulls.push((to, forces.visit(&mut place, to, &places, step, &mut rng)));
+                    }
+                    visits.moved.push(place);
                 }
             });
-            places[first..first + moved.len()].copy_from_slice(moved);
+            for (rows, visits) in rows.chunks(TASK).zip(&visits) {
+                rows.iter().zip(&visits.moved).for_each(|(&row, &moved)| places[row as usize] = moved);
+            }
+            for (to, pull) in visits.iter().take(rows.len().div_ceil(TASK)).flat_map(|visits| &visits.pulls) {
+                shift(&mut places[*to as usize], pull, -step);
+            }
         }
         reporter.advance(1);
     }
@@ -134,12 +150,34 @@ pub(super) fn arrange<const D: usize>(
 pub(super) fn place<const D: usize>(near: &[u32], weights: &[f32], places: &[[f32; D]], forces: &Forces) -> [f32; D] {
     let mut place = mean(near, weights, places);
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut some = Vec::new();
     for epoch in 0..PLACING_EPOCHS {
         let step = PLACING_STEP * (1.0 - epoch as f32 / PLACING_EPOCHS as f32);
-        some.clear();
-        some.extend(near.iter().zip(weights).filter(|&(_, &weight)| pulls(epoch, weight)).map(|(&to, _)| to));
-        forces.visit(&mut place, &some, places, step, &mut rng);
+        for (&to, _) in near.iter().zip(weights).filter(|&(_, &weight)| pulls(epoch, weight)) {
+            forces.visit(&mut place, to, places, step, &mut rng);
+        }
     }
     place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+    use rand::Rng;
+
+    /// Without pushes nothing moves the whole.
+    #[test]
+    fn every_pull_has_its_counter_pull() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let n = 3000;
+        let start: Vec<[f32; 2]> = (0..n).map(|_| std::array::from_fn(|_| 10.0 * rng.random::<f32>())).collect();
+        let near = ndarray::Array2::from_shape_fn((n, 2), |(row, i)| ((row + i * i + 1) % n) as u32);
+        let set = crate::neighbors::symmetric(near.view(), ndarray::Array2::ones((n, 2)).view(), f32::max);
+        let forces = Forces { push: Table::new(|_| 0.0), ..Forces::new(0.0) };
+        let found = arrange(&set, start.clone(), &forces, 0, &Silent).unwrap();
+        let mean = |places: &[[f32; 2]], d: usize| places.iter().map(|p| f64::from(p[d])).sum::<f64>() / n as f64;
+        let spread = |places: &[[f32; 2]]| places.iter().map(|p| (p[0] - 5.0).abs()).sum::<f32>() / n as f32;
+        assert!((0..2).all(|d| (mean(&start, d) - mean(&found, d)).abs() < 1e-3));
+        assert!(spread(&found) < 0.5 * spread(&start), "{} {}", spread(&found), spread(&start));
+    }
 }
