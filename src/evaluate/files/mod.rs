@@ -1,10 +1,11 @@
-//! Files of labels and of true classes, and how both meet: by id where both have ids, else by row.
+//! Files of labels, of true classes and of whatever else is known of the rows, and how these meet: by id where both have
+//! ids, else by row.
 
 mod align;
 mod read;
 
 pub use align::{Aligned, align};
-pub use read::{read_confidence, read_labels, read_truth};
+pub use read::{Table, read_confidence, read_labels, read_table, read_truth};
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -62,6 +62,43 @@ pub fn read_truth(path: &Path) -> Result<Column<Option<String>>, LabelFileError>
     }
 }
 
+/// What a table says of each row beside its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Names of the columns, other than the one that names the rows.
+    pub columns: Vec<String>,
+    /// A cell for each of them, row by row.
+    pub rows: Column<Option<Vec<String>>>,
+}
+
+/// Reads a `.csv` with a header and any columns, whose rows are named by the column `id` or, where there is none, `path`. A
+/// column without a name is called by its place.
+///
+/// # Errors
+/// Any I/O error, another format, no column that names the rows, an id twice.
+pub fn read_table(path: &Path) -> Result<Table, LabelFileError> {
+    let file = LabelFile { path };
+    let (Format::Csv, input) = file.open()? else {
+        return Err(file.malformed("a .csv with a header and the column id or path", "another format"));
+    };
+    let mut table = csv::Reader::from_reader(input);
+    let header = table.headers().map_err(|error| file.csv_error(error))?.clone();
+    let Some(id_at) = place(&header, "id").or_else(|| place(&header, "path")) else {
+        return Err(file.other_columns("column id or path", &header));
+    };
+    let others: Vec<usize> = (0..header.len()).filter(|&at| at != id_at).collect();
+    let name =
+        |at: usize| if header[at].trim().is_empty() { format!("column {}", at + 1) } else { header[at].to_owned() };
+    let cells = |record: &csv::StringRecord| Ok(Some(others.iter().map(|&at| record[at].to_owned()).collect()));
+    let rows = file.read_records(&mut table, id_at, cells)?;
+    Ok(Table { columns: others.iter().map(|&at| name(at)).collect(), rows })
+}
+
+/// Where a column is.
+fn place(header: &csv::StringRecord, name: &str) -> Option<usize> {
+    header.iter().position(|cell| cell == name)
+}
+
 enum Format {
     Csv,
     Npy,
@@ -104,24 +141,39 @@ impl LabelFile<'_> {
     ) -> Result<Column<T>, LabelFileError> {
         let mut table = csv::Reader::from_reader(input);
         let header = table.headers().map_err(|error| self.csv_error(error))?;
-        let place = |name| header.iter().position(|cell| cell == name);
-        let (Some(id_at), Some(value_at)) = (place("id"), place(column)) else {
-            let found = format!("the columns {:?}", header.iter().take(20).collect::<Vec<_>>().join(","));
-            return Err(self.malformed(format!("a header with the columns id and {column}"), found));
+        let (Some(id_at), Some(value_at)) = (place(header, "id"), place(header, column)) else {
+            return Err(self.other_columns(&format!("columns id and {column}"), header));
         };
-        let (mut ids, mut values) = (Vec::new(), Vec::new());
-        let mut record = csv::StringRecord::new();
-        while table.read_record(&mut record).map_err(|error| self.csv_error(error))? {
-            ids.push(record[id_at].to_owned());
-            values.push(parse(&record[value_at]).map_err(|expected| LabelFileError::Malformed {
+        self.read_records(&mut table, id_at, |record| {
+            parse(&record[value_at]).map_err(|expected| LabelFileError::Malformed {
                 path: self.path.to_owned(),
                 line: record.position().map(csv::Position::line),
                 expected: expected.to_owned(),
                 found: format!("{:?} in the column {column}", &record[value_at]),
-            })?);
+            })
+        })
+    }
+
+    /// What `value` makes of each record, by the id in column `id_at`.
+    fn read_records<T>(
+        self,
+        table: &mut csv::Reader<impl Read>,
+        id_at: usize,
+        value: impl Fn(&csv::StringRecord) -> Result<T, LabelFileError>,
+    ) -> Result<Column<T>, LabelFileError> {
+        let (mut ids, mut values) = (Vec::new(), Vec::new());
+        let mut record = csv::StringRecord::new();
+        while table.read_record(&mut record).map_err(|error| self.csv_error(error))? {
+            ids.push(record[id_at].to_owned());
+            values.push(value(&record)?);
         }
         self.check_unique(&ids)?;
         Ok(Column { ids: Some(ids), values })
+    }
+
+    fn other_columns(self, expected: &str, header: &csv::StringRecord) -> LabelFileError {
+        let found = format!("the columns {:?}", header.iter().take(20).collect::<Vec<_>>().join(","));
+        self.malformed(format!("a header with the {expected}"), found)
     }
 
     fn csv_error(self, error: csv::Error) -> LabelFileError {
@@ -131,8 +183,7 @@ impl LabelFile<'_> {
             kind => LabelFileError::Malformed {
                 path: self.path.to_owned(),
                 line,
-                expected: "a .csv, .npy or IDX file of labels; if it is a .csv, in UTF-8 and with equally long rows"
-                    .into(),
+                expected: "a .csv in UTF-8 with equally long rows, or a .npy or IDX file of labels".into(),
                 found: match kind {
                     csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
                         format!("{len} cells under a header of {expected_len}")

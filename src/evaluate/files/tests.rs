@@ -68,6 +68,26 @@ fn more_columns_byte_order_mark_and_crlf_are_fine() {
 }
 
 #[test]
+fn a_table_keeps_every_column_but_the_one_that_names_its_rows() {
+    let dir = Dir::new();
+    let table = |text: &str| read_table(&dir.file("t.csv", text));
+    let Table { columns, rows } = table("\u{feff}path,,id\nx,1,a\n\"y\nz\",,b\n").unwrap();
+    assert_eq!(columns, ["path", "column 2"]);
+    assert_eq!(rows.ids, Some(vec!["a".into(), "b".into()]));
+    assert_eq!(rows.values, [["x", "1"], ["y\nz", ""]].map(|row| Some(row.map(String::from).to_vec())));
+    assert_eq!(table("age,path\n3,a\n").unwrap().columns, ["age"]);
+    for (text, expected) in [
+        ("age,name\n3,a\n", "a header with the column id or path"),
+        ("id,age\na,3\nb,4\na,5\n", "id \"a\" appears in rows 1 and 3"),
+        ("id,age\na,3\nb\n", "line 3: expected"),
+        ("\0\0\u{8}\u{1}", "another format"),
+    ] {
+        let error = table(text).unwrap_err().to_string();
+        assert!(error.contains(expected) && error.contains("t.csv"), "{error:?} lacks {expected:?}");
+    }
+}
+
+#[test]
 fn every_integer_type_and_byte_order_is_read() {
     let dir = Dir::new();
     let two = |descr: &str, data: &[u8]| {
