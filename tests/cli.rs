@@ -367,6 +367,50 @@ fn a_table_brings_its_labels_and_other_columns() {
 }
 
 #[test]
+fn the_map_is_coloured_by_the_columns_of_a_table() {
+    let desk = Desk::new(6);
+    let ids: Vec<String> = snapshot(&desk.path("in")).keys().map(|p| p.to_str().unwrap().to_owned()).collect();
+    // All images but the first, and one that isn't there.
+    let rows: String =
+        ids[1..].iter().enumerate().map(|(i, id)| format!("{id},{i},<b>{}</b>,{i}\n", &id[..1])).collect();
+    fs::write(desk.path("t.csv"), format!("path,age,shelf,\nelse.png,,,\n{rows}")).unwrap();
+    let args = ["sort", "in", "--out", "out", "-k", "3", "--table", "t.csv"];
+    assert!(desk.error(0, &args).contains("t.csv: 1 images have no row there, 1 of its rows match no image"));
+    let page = fs::read_to_string(desk.path("out/report.html")).unwrap();
+    let options: Vec<&str> = page.split("<option value=").skip(1).map(|o| o.split('<').next().unwrap()).collect();
+    let expected =
+        ["\"groups\">cluster", "\"0\">confidence", "\"1\">distance", "\"2\">age", "\"3\">shelf", "\"4\">column 4"];
+    assert_eq!(options, expected);
+    let shelf = fs::read_to_string(desk.path("out/report/overlay-3.js")).unwrap();
+    assert!(shelf.contains(r#""names":["\u003cb>1\u003c/b>","#) && shelf.matches("null").count() == 1, "{shelf}");
+    assert_eq!(page.matches("<circle").count(), 3, "a node for each cluster");
+
+    assert_eq!(desk.json(0, &args)["unchanged"], true);
+    fs::write(desk.path("t.csv"), format!("path,age,shelf,\n{rows}").replace("<b>", "")).unwrap();
+    assert_eq!(desk.json(0, &args)["unchanged"], false, "another table, another report");
+    assert!(!fs::read_to_string(desk.path("out/report/overlay-3.js")).unwrap().contains("cb>"));
+}
+
+#[test]
+fn a_table_that_cannot_be_used_is_told_where_it_is_wrong() {
+    let desk = Desk::new(3);
+    let id = snapshot(&desk.path("in")).keys().next().unwrap().to_str().unwrap().to_owned();
+    let cases = [
+        (format!("id,x\n{id},1\n{id},2\n").into_bytes(), "appears in rows 1 and 2"),
+        (format!("id,x\n{id},1\nb\n").into_bytes(), "line 3: expected"),
+        ([format!("id,x\n{id},").as_bytes(), b"\xe9\n"].concat(), "line 2: expected a .csv in UTF-8"),
+        (b"name,x\na,1\n".to_vec(), "expected a header with the column id or path, found the columns \"name,x\""),
+        (b"id,x\na,1\n".to_vec(), "no id in common"),
+    ];
+    for (bytes, expected) in cases {
+        fs::write(desk.path("t.csv"), bytes).unwrap();
+        let error = desk.error(1, &["sort", "in", "--out", "out", "-k", "2", "--table", "t.csv"]);
+        assert!(error.contains(expected) && error.contains("t.csv"), "{error}");
+        assert!(!desk.path("out").exists());
+    }
+}
+
+#[test]
 fn synthetic_dots_are_sorted_by_shape() {
     let desk = Desk::new(1);
     desk.json(0, &["synth", "dots", "--out", "dots", "-n", "60", "--classes", "3", "--size", "64"]);

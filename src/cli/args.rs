@@ -158,6 +158,10 @@ pub struct SortArgs {
     pub fit: FitArgs,
     #[command(flatten)]
     pub truth: TruthArgs,
+    /// A .csv with a header whose columns the report's map can be coloured by: a row an image, named by the column id, or
+    /// path, as in OUT/clusters.csv [beside those of an INPUT that is a table]
+    #[arg(help_heading = "Report", long, value_name = "FILE")]
+    pub table: Option<PathBuf>,
 }
 
 /// What happens to the files.

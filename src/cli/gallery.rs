@@ -7,12 +7,15 @@ use crate::collection::{Features, Skipped, Truth};
 use crate::decode::decode;
 use crate::embed::{Embedded, Extractors};
 use crate::evaluate::{Sampling, sample_rows};
+use crate::model::Verdict;
+use crate::neighbors::{NeighborsParams, nearest};
 use crate::pipeline::Outcome;
 use crate::progress::Reporter;
 use crate::raster::picture;
 use crate::reduce::{Method, ReducerParams};
-use crate::report::{self, Cluster, Confusion, Contents, Member, Score};
+use crate::report::{self, Cluster, Confusion, Contents, Member, Overlay, OverlayValues, Score};
 use crate::source::{Collection, Content};
+use crate::topology::{Graph, cluster_graph};
 use image::DynamicImage;
 use linfa::ParamGuard;
 use ndarray::Array2;
@@ -25,6 +28,9 @@ const MAX_SPARSE: usize = 2_000;
 /// How many rows the map shows by their neighbours, and of how many of them it is fitted.
 const NEIGHBORLY: RangeInclusive<usize> = 50..=100_000;
 const MAX_NEIGHBORLY: usize = 20_000;
+/// Clusters in the graph, the largest, and rows that it is made of, at most.
+const MAX_NODES: usize = 150;
+const MAX_JOINED: usize = 10_000;
 /// How near alike images may come on the map, so that they can be told apart.
 const MIN_DIST: f64 = 0.1;
 /// What the map's places say.
@@ -41,6 +47,8 @@ pub struct Gallery<'a, 'x> {
     pub extractor: &'a Extractors,
     /// Their true classes.
     pub truth: Option<&'a Truth>,
+    /// What the map can be coloured by, beside what the clusterer says of each image.
+    pub overlays: &'a [Overlay],
     /// What was found.
     pub outcome: &'a Outcome<'x>,
     /// Where each image is put, below OUT.
@@ -88,6 +96,8 @@ pub fn write(
     let (places, meaning) = layout(&gallery.outcome.fitted.reduced, reporter)?;
     let title = input.input.file_name().map_or_else(|| "images".into(), |n| n.to_string_lossy());
     let drawing = drawing(gallery);
+    let overlays = [found(gallery.outcome), gallery.overlays.to_vec()].concat();
+    let graph = graph(gallery.outcome, reporter)?;
     let contents = Contents {
         title: &title,
         facts: &gallery.facts,
@@ -95,12 +105,66 @@ pub fn write(
         members: &members,
         clusters: &clusters(gallery),
         layout: Some(report::Layout { places: places.view(), meaning }),
+        overlays: &overlays,
+        graph: graph.as_ref(),
         confusion: confusion.as_ref(),
         sweep: gallery.outcome.fitted.sweep.as_ref(),
         drawing: drawing.as_ref(),
         skipped: gallery.skipped,
     };
     Ok(report::write(directory, &contents, reporter)?)
+}
+
+/// What the clusterer says of each image, where it isn't the same of all: how sure it is and how far the image is from its
+/// cluster, and of clusters of clusters the finer ones.
+fn found(outcome: &Outcome<'_>) -> Vec<Overlay> {
+    // As many digits as are looked at.
+    let short = |value: f64| format!("{value:.3e}").parse().ok();
+    let numbers = |name: &str, value: &dyn Fn(&Verdict) -> Option<f64>| {
+        let values: Vec<Option<f64>> = outcome.verdicts.iter().map(|v| value(v).and_then(short)).collect();
+        let first = values.iter().flatten().next();
+        let differ = values.iter().flatten().any(|value| Some(value) != first);
+        differ.then(|| Overlay { name: name.into(), values: OverlayValues::Numbers(values) })
+    };
+    let confidence = numbers("confidence", &|verdict| verdict.confidence);
+    let distance = numbers("distance", &|verdict| Some(verdict.distance));
+    let fitted = &outcome.fitted;
+    let paths = match &fitted.clustering.assigner {
+        Assigner::Tree(tree) => tree.paths(fitted.reduced.to_dense().view()),
+        _ => Vec::new(),
+    };
+    let level = |level: usize| Overlay {
+        name: format!("level {}", level + 1),
+        values: OverlayValues::Texts(Truth::from_names(paths.iter().map(|path| Some(path[level].to_string())))),
+    };
+    let n_finer = paths.first().map_or(0, |path| path.len() - 1);
+    confidence.into_iter().chain(distance).chain((0..n_finer).rev().map(level)).collect()
+}
+
+/// Which clusters, of the largest, have images near one another; of a sample where there are many images.
+fn graph(outcome: &Outcome<'_>, reporter: &dyn Reporter) -> anyhow::Result<Option<Graph>> {
+    let (rows, labels) = (&outcome.fitted.reduced, &outcome.fitted.clustering.labels);
+    let names: Vec<String> = outcome.model.clusters.iter().map(|cluster| cluster.name.clone()).collect();
+    if names.len() < 2 {
+        return Ok(None);
+    }
+    let max_samples = if matches!(rows, Features::Sparse(_)) { MAX_SPARSE } else { MAX_JOINED };
+    let sample = sample_rows(labels.len(), Sampling { max_samples, seed: 0 });
+    let sample = sample.unwrap_or_else(|| (0..labels.len()).collect());
+    let x = rows.select(&sample).to_dense().into_owned();
+    let clusters: Vec<_> = sample.iter().map(|&row| labels[row].filter(|&cluster| cluster < MAX_NODES)).collect();
+    let metric = match &outcome.model.assigner {
+        Assigner::Centroids(centroids) => centroids.metric,
+        Assigner::Neighbors(neighbors) => neighbors.metric,
+        _ => Metric::Euclidean,
+    };
+    let neighbors = nearest(x.view(), &NeighborsParams { metric, ..Default::default() }, reporter)?;
+    let mut graph = cluster_graph(&neighbors, &clusters, x.view(), &names)?;
+    for node in &mut graph.nodes {
+        node.medoid = sample[node.medoid];
+        node.members.iter_mut().for_each(|row| *row = sample[*row]);
+    }
+    Ok(Some(graph))
 }
 
 /// The label map of a clusterer that draws in the plane.

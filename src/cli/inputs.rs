@@ -10,13 +10,17 @@ use crate::embed::{
     self, BuiltinSpec, CombinedSpec, EmbedError, EmbedOptions, EmbedSeconds, Embedded, ExtractorSpec, Extractors,
     GradientsSpec, Hub, Layout, LearnParams, OnImage, PixelsChoice, PretrainedSpec, Setup,
 };
-use crate::evaluate::files::{Column, align, read_truth};
+use crate::evaluate::files::{Column, Table, align, read_truth};
 use crate::files::check_writable;
 use crate::progress::Reporter;
+use crate::report::Overlay;
 use crate::source::{self, Collection, Input};
 use anyhow::Context;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// Columns that the report keeps, each in a file of its own.
+const MAX_OVERLAYS: usize = 50;
 
 /// Opens INPUT as images; of a list or table those in OUT are left out.
 pub fn open(args: &InputArgs, out: Option<&Path>, reporter: &dyn Reporter) -> anyhow::Result<Collection> {
@@ -223,6 +227,35 @@ pub fn truth_file(file: &Path, ids: &[String], reporter: &dyn Reporter) -> anyho
         ));
     }
     Ok(Truth::from_names(aligned.values))
+}
+
+/// What the map can be coloured by: the columns of INPUT, if it is a table, and those of another one, read from `file`.
+pub fn overlays(
+    collection: &Collection,
+    kept: &[usize],
+    table: Option<(&Path, &Table)>,
+    reporter: &dyn Reporter,
+) -> anyhow::Result<Vec<Overlay>> {
+    let items: Vec<&source::Item> = kept.iter().map(|&i| &collection.source.items()[i]).collect();
+    let own = collection.columns.iter().enumerate();
+    let own = own.map(|(at, name)| Overlay::from_cells(name.clone(), items.iter().map(|i| Some(i.extra[at].clone()))));
+    let mut overlays: Vec<Overlay> = own.collect();
+    if let Some((file, Table { columns, rows })) = table {
+        let ids: Vec<String> = items.iter().map(|item| item.id.clone()).collect();
+        let aligned = align(&ids, rows).with_context(|| format!("--table {}", file.display()))?;
+        if aligned.missing > 0 || aligned.unused > 0 {
+            let (file, missing, unused) = (file.display(), aligned.missing, aligned.unused);
+            reporter.warn(&format!("{file}: {missing} images have no row there, {unused} of its rows match no image"));
+        }
+        let cell = |at: usize| aligned.values.iter().map(move |row| Some(row.as_ref()?[at].clone()));
+        let others = columns.iter().enumerate();
+        overlays.extend(others.map(|(at, name)| Overlay::from_cells(name.clone(), cell(at))));
+    }
+    if overlays.len() > MAX_OVERLAYS {
+        reporter.warn(&format!("the map is coloured by the first {MAX_OVERLAYS} of {} columns", overlays.len()));
+        overlays.truncate(MAX_OVERLAYS);
+    }
+    Ok(overlays)
 }
 
 /// The cluster of each of `ids`.

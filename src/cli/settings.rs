@@ -242,6 +242,11 @@ fn cache_directory() -> Option<PathBuf> {
     user.map(|user| user.join("alike"))
 }
 
+/// A path as it is typed anywhere.
+pub fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
 /// What was typed, by option: what makes two runs the same run.
 pub fn typed(
     input: &InputArgs,
@@ -252,10 +257,9 @@ pub fn typed(
     fn or_auto<T: ToString>(value: Option<T>) -> String {
         value.map_or_else(|| "auto".into(), |value| value.to_string())
     }
-    let path = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     BTreeMap::from(
         [
-            ("input", path(&input.input)),
+            ("input", absolute(&input.input)),
             ("max-megapixels", input.max_megapixels.to_string()),
             ("max-image-memory", input.max_image_memory.to_string()),
             ("model", extractor.model.to_string()),
@@ -291,7 +295,7 @@ pub fn typed(
                 match truth.truth.as_deref() {
                     None => "auto".into(),
                     Some(dirs) if dirs == Path::new("dirs") => "dirs".into(),
-                    Some(file) => path(file),
+                    Some(file) => absolute(file),
                 },
             ),
             ("noise", name(&truth.noise)),

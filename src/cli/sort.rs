@@ -12,11 +12,12 @@ use super::{Exit, UsageError, inputs, results, settings};
 use crate::arrange::{self, Mode, Origin, Output, Placement, Plan, State};
 use crate::collection::{Skipped, Truth};
 use crate::embed::{Embedded, Extractors};
+use crate::evaluate::files::read_table;
 use crate::files::At;
 use crate::model::UNCLUSTERED;
 use crate::pipeline::{self, Context, Outcome};
 use crate::progress::Reporter;
-use crate::report;
+use crate::report::{self, Overlay};
 use crate::source::{Collection, Content, Source};
 use anyhow::bail;
 use serde_json::json;
@@ -54,9 +55,11 @@ pub fn run(args: &SortArgs, printer: &Printer) -> anyhow::Result<Exit> {
 fn sort(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Result<Exit> {
     let started = Instant::now();
     inputs::check_truth(args.truth.truth.as_deref())?;
+    let table = args.table.as_deref().map(|file| anyhow::Ok((file, read_table(file)?))).transpose()?;
     let params = settings::fit_params(&args.fit, args.extractor.device)?;
     let mut typed = settings::typed(&args.input, &args.extractor, &args.fit, &args.truth);
     typed.insert("mode".into(), format!("{:?}", args.mode).to_lowercase());
+    typed.extend(args.table.as_deref().map(|file| ("table".into(), settings::absolute(file))));
     let settings = serde_json::to_string(&typed)?;
     if let Some(exit) = go_on(args, &settings, output, printer)? {
         return Ok(exit);
@@ -71,7 +74,9 @@ fn sort(args: &SortArgs, output: &mut Output, printer: &Printer) -> anyhow::Resu
     let on_image: Option<crate::embed::OnImage<'_>> = if args.dry_run { None } else { Some(&store) };
     let embedded = inputs::embed(&collection, &extractor, params.layout(), &args.input, on_image, printer)?;
     let truth = inputs::truth(args.truth.truth.as_deref(), &collection, &embedded.kept, printer)?;
-    let job = Job { args, collection, extractor, embedded, truth, typed, settings };
+    let table = table.as_ref().map(|(file, table)| (*file, table));
+    let overlays = inputs::overlays(&collection, &embedded.kept, table, printer)?;
+    let job = Job { args, collection, extractor, embedded, truth, overlays, typed, settings };
     let fingerprint = job.fingerprint();
     if matches!(output.state(), State::Finished { .. })
         && let Some(summary) = RunSummary::read(output.root())
@@ -258,6 +263,7 @@ struct Job<'a> {
     extractor: Extractors,
     embedded: Embedded,
     truth: Option<Truth>,
+    overlays: Vec<Overlay>,
     typed: BTreeMap<String, String>,
     settings: String,
 }
@@ -267,7 +273,7 @@ impl Job<'_> {
         inputs::skipped(&self.collection, &self.embedded)
     }
 
-    /// A hash of all that decides the result: the version, the settings, the images, their names and classes.
+    /// A hash of all that decides the result: the version, the settings, the images, their names, classes and overlays.
     fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         let mut add = |bytes: &[u8]| {
@@ -284,6 +290,7 @@ impl Job<'_> {
             add(format!("{:?} {:?}", item.companions, item.extra).as_bytes());
             add(format!("{:?}", self.truth.as_ref().map(|t| t.classes[row])).as_bytes());
         }
+        add(format!("{:?}", self.overlays).as_bytes());
         for skipped in self.skipped() {
             add(format!("{skipped:?}").as_bytes());
         }
@@ -371,6 +378,7 @@ impl Job<'_> {
             embedded: &self.embedded,
             extractor: &self.extractor,
             truth: self.truth.as_ref(),
+            overlays: &self.overlays,
             outcome,
             destinations,
             skipped,

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use image::DynamicImage;
 use ndarray::ArrayView2;
 
+use super::overlay::Overlay;
 use crate::collection::{ClusterId, Skipped};
 use crate::files::FileError;
 use crate::pipeline::Sweep;
 use crate::progress::Interrupted;
+use crate::topology::Graph;
 
 /// Everything a report shows; names and values are shown as given.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,10 @@ pub struct Contents<'a> {
     pub clusters: &'a [Cluster],
     /// Where the members lie on the map.
     pub layout: Option<Layout<'a>>,
+    /// What the map can be coloured by, beside clusters and classes.
+    pub overlays: &'a [Overlay],
+    /// The clusters as nodes, whose members are rows of `members`.
+    pub graph: Option<&'a Graph>,
     /// Clusters against true classes.
     pub confusion: Option<&'a Confusion<'a>>,
     /// How the number of clusters was chosen, if it was.
@@ -125,6 +131,24 @@ pub enum ReportError {
         /// The members', 2.
         expected: [usize; 2],
     },
+    /// An overlay hasn't one value for each member.
+    #[error("the overlay {name:?} has {found} values for {expected} members: give each one, or none")]
+    Overlay {
+        /// Its name.
+        name: String,
+        /// Its values.
+        found: usize,
+        /// The members.
+        expected: usize,
+    },
+    /// A node of the graph stands for no cluster.
+    #[error("node {node} of the graph has as its medoid the row {row}, which is no member of a cluster")]
+    Graph {
+        /// Its place.
+        node: usize,
+        /// The row.
+        row: usize,
+    },
     /// A row of the confusion table has not one count for each class, or is of no given cluster.
     #[error("row {row} of the confusion table has {found} counts for {classes} classes, or an unknown cluster")]
     Confusion {
@@ -150,6 +174,15 @@ impl Contents<'_> {
             let (found, expected) = ([layout.places.nrows(), layout.places.ncols()], [self.members.len(), 2]);
             if found != expected {
                 return Err(ReportError::Layout { found, expected });
+            }
+        }
+        let expected = self.members.len();
+        if let Some(overlay) = self.overlays.iter().find(|overlay| overlay.len() != expected) {
+            return Err(ReportError::Overlay { name: overlay.name.clone(), found: overlay.len(), expected });
+        }
+        for (node, row) in self.graph.iter().flat_map(|graph| graph.nodes.iter().map(|node| node.medoid).enumerate()) {
+            if self.members.get(row).is_none_or(|member| member.cluster.is_none()) {
+                return Err(ReportError::Graph { node, row });
             }
         }
         if let Some(confusion) = self.confusion {

@@ -5,9 +5,9 @@ use crate::collection::Truth;
 use crate::raster::picture::colour;
 use crate::topology::Graph;
 
-/// Size of the drawing, and what is left free around the nodes: left, top, right, bottom.
+/// Size of the drawing, and what is left free around the nodes.
 const SIZE: (f32, f32) = (1000.0, 760.0);
-const INSET: (f32, f32, f32, f32) = (50.0, 70.0, 150.0, 50.0);
+const INSET: Inset = (50.0, 70.0, 150.0, 50.0);
 /// Radius of the smallest and the largest node.
 const RADII: (f32, f32) = (3.0, 22.0);
 /// Width of the edge between the closest groups.
@@ -34,7 +34,7 @@ pub fn graph_figure(graph: &Graph, places: &[[f64; 2]], title: &str) -> Figure {
     figure.text((16.0, 30.0), 17.0, Anchor::Start, INK, title.to_owned());
     let (nodes, edges) = (graph.nodes.len(), graph.edges.len());
     figure.text((SIZE.0 - 16.0, 29.0), 11.0, Anchor::End, SOFT, format!("{nodes} groups, {edges} edges"));
-    let at = fitted(places);
+    let at = fitted(places, SIZE, INSET);
     let mut edges: Vec<_> = graph.edges.iter().map(|edge| (graph.closeness(edge), edge)).collect();
     edges.sort_by(|a, b| a.0.total_cmp(&b.0));
     let closest = edges.last().map_or(1.0, |edge| edge.0);
@@ -69,17 +69,20 @@ pub fn graph_figure(graph: &Graph, places: &[[f64; 2]], title: &str) -> Figure {
     figure
 }
 
-/// The places in the drawing, y up, with one scale for both directions.
-fn fitted(places: &[[f64; 2]]) -> Vec<Place> {
+/// What is left free at the left, top, right and bottom.
+pub(super) type Inset = (f32, f32, f32, f32);
+
+/// The places in a drawing of that size, y up, with one scale for both directions.
+pub(super) fn fitted(places: &[[f64; 2]], size: (f32, f32), inset: Inset) -> Vec<Place> {
     let bounds = |axis: usize| {
         let values = places.iter().map(|place| place[axis]);
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
     };
     let (x, y) = (bounds(0), bounds(1));
-    let room = (SIZE.0 - INSET.0 - INSET.2, SIZE.1 - INSET.1 - INSET.3);
+    let room = (size.0 - inset.0 - inset.2, size.1 - inset.1 - inset.3);
     let scale = (f64::from(room.0) / (x.1 - x.0)).min(f64::from(room.1) / (y.1 - y.0));
     let scale = if scale.is_finite() { scale } else { 0.0 };
-    let middle = (INSET.0 + room.0 / 2.0, INSET.1 + room.1 / 2.0);
+    let middle = (inset.0 + room.0 / 2.0, inset.1 + room.1 / 2.0);
     let at = |place: &[f64; 2]| {
         let (dx, dy) = (place[0] - (x.0 + x.1) / 2.0, place[1] - (y.0 + y.1) / 2.0);
         (middle.0 + (scale * dx) as f32, middle.1 - (scale * dy) as f32)

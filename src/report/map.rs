@@ -1,7 +1,8 @@
 //! The map: every image as a point in two dimensions.
 //!
 //! `points.js` holds places and colours alone and is loaded with the page, by script tag, since a page opened from
-//! disk may not fetch. What a point is called and looks like comes in chunks when the pointer is over it.
+//! disk may not fetch. What a point is called and looks like comes in chunks when the pointer is over it, the values of an
+//! overlay when the map is coloured by it.
 
 use maud::{Markup, html};
 use ndarray::ArrayView2;
@@ -10,6 +11,7 @@ use serde_json::json;
 use super::contents::{Contents, Layout};
 use super::groups::{Group, PER_PAGE};
 use super::link::shown;
+use super::overlay::Overlay;
 use super::page::{count, grouped};
 use crate::collection::Truth;
 
@@ -92,12 +94,18 @@ impl Map<'_> {
     ) -> impl Iterator<Item = (String, String)> + 'a {
         let chunks = self.points.chunks(PER_PAGE).enumerate();
         let chunks = chunks.map(|(i, chunk)| (format!("points-{i}.js"), names(i, chunk, contents, groups)));
-        std::iter::once_with(|| ("points.js".to_owned(), self.places(contents, groups))).chain(chunks)
+        let overlay = |(i, overlay): (usize, &Overlay)| {
+            let mut data = overlay.values_of(self.points.iter().map(|p| p.row));
+            data["number"] = json!(i);
+            (format!("overlay-{i}.js"), script("overlay", &data))
+        };
+        let overlays = contents.overlays.iter().enumerate().map(overlay);
+        std::iter::once_with(|| ("points.js".to_owned(), self.places(contents, groups))).chain(chunks).chain(overlays)
     }
 
     /// Number of [`Self::scripts`].
-    pub(super) fn n_scripts(&self) -> usize {
-        1 + self.points.len().div_ceil(PER_PAGE)
+    pub(super) fn n_scripts(&self, contents: &Contents<'_>) -> usize {
+        1 + self.points.len().div_ceil(PER_PAGE) + contents.overlays.len()
     }
 
     fn places(&self, contents: &Contents<'_>, groups: &[Group<'_>]) -> String {
@@ -142,7 +150,7 @@ fn script(name: &str, data: &serde_json::Value) -> String {
 }
 
 /// The part of `report.html` that the script draws into.
-pub(super) fn section(map: &Map<'_>) -> Markup {
+pub(super) fn section(map: &Map<'_>, overlays: &[Overlay]) -> Markup {
     let n = map.points.len();
     html! {
         section #map aria-labelledby="map-title" {
@@ -153,10 +161,17 @@ pub(super) fn section(map: &Map<'_>) -> Markup {
             }
             noscript { p { "The map needs scripts; everything else works without." } }
             div.tools hidden {
-                @if map.has_classes {
-                    span.choice role="group" aria-label="Colour by" {
-                        button type="button" data-colour="groups" aria-pressed="true" { "Cluster" }
-                        button type="button" data-colour="classes" aria-pressed="false" { "Class" }
+                @if map.has_classes || !overlays.is_empty() {
+                    label.choice {
+                        "Colour by"
+                        // A page that is loaded again begins with the first.
+                        select data-colour autocomplete="off" {
+                            option value="groups" { "cluster" }
+                            @if map.has_classes { option value="classes" { "class" } }
+                            @for (number, overlay) in overlays.iter().enumerate() {
+                                option value=(number) { (shown(&overlay.name)) }
+                            }
+                        }
                     }
                 }
                 span.choice {

@@ -6,6 +6,7 @@ use super::cards::cards;
 use super::confusion::confusion;
 use super::contents::{Contents, Score};
 use super::groups::Group;
+use super::kin;
 use super::link::{From, shown};
 use super::map::{Map, section};
 use super::page::{count, facts, number, page};
@@ -22,9 +23,11 @@ const HEADLINES: usize = 4;
 pub(super) const DRAWING: &str = "report/drawing.png";
 
 pub(super) fn overview(contents: &Contents<'_>, groups: &[Group<'_>], map: Option<&Map<'_>>) -> String {
+    let kin = contents.graph.and_then(|graph| kin::section(graph, contents, groups));
     let nav = html! {
         a href="#clusters" { "Clusters" }
         @if map.is_some() { a href="#map" { "Map" } }
+        @if kin.is_some() { a href="#kin" { "Kin" } }
         @if !contents.scores.is_empty() { a href="#scores" { "Scores" } }
         @if contents.confusion.is_some() { a href="#confusion" { "Classes" } }
         @if contents.drawing.is_some() { a href="#drawing" { "Drawing" } }
@@ -38,7 +41,8 @@ pub(super) fn overview(contents: &Contents<'_>, groups: &[Group<'_>], map: Optio
             h2 #clusters-title { "Clusters" }
             (cards(From::Top, contents, groups, 0))
         }
-        @if let Some(map) = map { (section(map)) }
+        @if let Some(map) = map { (section(map, contents.overlays)) }
+        @if let Some(kin) = kin { (kin) }
         (scores(contents))
         (confusion(contents, groups))
         @if contents.drawing.is_some() { (drawing()) }

@@ -40,19 +40,39 @@ window.alike = (() => {
       show();
     });
     show();
-    for (const dot of all("[data-cluster]")) dot.style.background = colour(Number(dot.dataset.cluster));
+    for (const mark of all("[data-cluster]")) mark.style.setProperty("--cluster", colour(Number(mark.dataset.cluster)));
+    if (one(".kin")) kin(one(".kin"));
   });
+
+  // ---- kin: of a node that is pointed at, what it is joined to stands out
+  const kin = (graph) => {
+    const edges = all("line", graph).map((line) => ({ line, ends: line.dataset.ends.split(" ") }));
+    const light = (node) => {
+      const lit = new Set([node]);
+      for (const { line, ends } of edges) {
+        line.classList.toggle("on", ends.includes(node));
+        if (ends.includes(node)) ends.forEach((end) => lit.add(end));
+      }
+      for (const link of all("a", graph)) link.classList.toggle("on", lit.has(link.dataset.node));
+      graph.classList.toggle("lit", node !== undefined);
+    };
+    for (const type of ["pointerover", "focusin"]) {
+      graph.addEventListener(type, ({ target }) => light(target.closest("a")?.dataset.node));
+    }
+    for (const type of ["pointerleave", "focusout"]) graph.addEventListener(type, () => light());
+  };
 
   // ---- map
   const chunks = new Map(); // number -> rows of [id, thumbnail, page], or null while they are on their way
-  let arrived = () => {};
+  let arrived = () => {}, overlayArrived = () => {};
 
-  // A script of its own for each chunk: a page opened from disk may not fetch.
+  // Scripts, since a page opened from disk may not fetch.
+  const load = (name) => document.head.append(Object.assign(document.createElement("script"), { src: `report/${name}.js` }));
   const rowOf = (point, size) => {
     const number = Math.floor(point / size);
     if (!chunks.has(number)) {
       chunks.set(number, null);
-      document.head.append(Object.assign(document.createElement("script"), { src: `report/points-${number}.js` }));
+      load(`points-${number}`);
     }
     return chunks.get(number)?.[point % size];
   };
@@ -88,6 +108,39 @@ window.alike = (() => {
 
   const HUE_BITS = 0xffffff;
   const LEGEND = 40;
+  const COLOURED = 24; // texts of an overlay, the most frequent
+  const STEPS = 64; // of the scale of numbers
+  // Dark to light as well as blue to yellow, so that it is told apart without seeing colours.
+  const shade = (t) => `oklch(${0.4 + 0.48 * t} 0.13 ${295 - 195 * t})`;
+  const short = (number) => String(Number(number.toPrecision(6)));
+
+  // The sides of an overlay: texts in a colour each, or numbers in steps of the scale, the first without a value.
+  const texts = ({ names, values }) => {
+    const most = Math.min(names.length, COLOURED);
+    const of = values.map((v) => (v === null ? 0 : v < most ? v + 2 : 1));
+    return {
+      ...byColour(Uint32Array.from(of), most + 2),
+      names: ["none", "others", ...names.slice(0, most)],
+      colours: [GREY, GREY, ...names.slice(0, most).map((_, c) => colour(c))],
+      text: (point) => names[values[point]] ?? "none",
+    };
+  };
+  const numbers = ({ values }) => {
+    const known = values.filter((v) => v !== null);
+    const least = low(known), most = high(known), extent = most - least || 1;
+    const of = values.map((v) => (v === null ? 0 : 1 + Math.round(((v - least) / extent) * (STEPS - 1))));
+    const steps = Array.from({ length: STEPS }, (_, s) => s / (STEPS - 1));
+    return {
+      ...byColour(Uint32Array.from(of), STEPS + 1),
+      names: ["none", ...steps.map(() => "")],
+      colours: [GREY, ...steps.map(shade)],
+      ends: known.length > 0 && [short(least), short(most)],
+      text: (point) => String(values[point] ?? "none"),
+    };
+  };
+  const low = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
+  const high = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
+
   const TILE = 56; // of a picture on the map
   const WIDE = 1 << 20; // more tiles than one above the other
   const MARGIN = 24;
@@ -113,7 +166,6 @@ window.alike = (() => {
         colours: [GREY, ...data.classes.map((_, c) => colour(c))],
       },
     };
-    for (const side of [sides.groups, sides.classes]) if (side) side.inks = inks(side.colours);
     const section = one("#map"), plot = one(".plot"), canvas = one("canvas", plot), tip = one(".tip", plot);
     const pen = canvas.getContext("2d");
     let side = sides.groups, only = null, hovered = null;
@@ -121,8 +173,6 @@ window.alike = (() => {
     const images = new Map(); // thumbnail -> image
     let width = 0, height = 0, view = null, fitted = null;
 
-    const low = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
-    const high = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
     const box = { x: low(x), y: low(y), w: high(x) - low(x) || 1, h: high(y) - low(y) || 1 };
 
     const reset = () => {
@@ -158,7 +208,7 @@ window.alike = (() => {
     const squares = (r) => {
       const w = canvas.width, h = canvas.height, dense = w / width, s = Math.max(2, Math.round(2 * r * dense));
       const image = pen.createImageData(w, h), pixels = new Uint32Array(image.data.buffer);
-      const inkOf = side.inks.map((ink, c) => (ink & HUE_BITS) | (Math.round(255 * opacity(c)) << 24));
+      const inkOf = (side.inks ??= inks(side.colours)).map((ink, c) => (ink & HUE_BITS) | (Math.round(255 * opacity(c)) << 24));
       const paint = (point) => {
         const left = Math.round(screenX(point) * dense - s / 2), top = Math.round(screenY(point) * dense - s / 2);
         if (left < 0 || left + s > w || top < 0 || top + s > h) return;
@@ -249,7 +299,8 @@ window.alike = (() => {
       if (row?.[1] && image.getAttribute("src") !== row[1]) image.src = row[1];
       one(".id", tip).textContent = row ? row[0] : "…";
       one(".of", tip).textContent = data.groups[groupOf[point]] +
-        (sides.classes && data.class[point] ? ` · ${sides.classes.names[data.class[point]]}` : "");
+        (sides.classes && data.class[point] ? ` · ${sides.classes.names[data.class[point]]}` : "") +
+        (side.text ? ` · ${side.text(point)}` : "");
       const px = screenX(point), py = screenY(point);
       tip.style.left = `${px + 16 + tip.offsetWidth > width ? Math.max(0, px - 16 - tip.offsetWidth) : px + 16}px`;
       tip.style.top = `${Math.max(0, Math.min(py - 20, height - tip.offsetHeight - 4))}px`;
@@ -257,7 +308,7 @@ window.alike = (() => {
     arrived = () => { if (hovered !== null) hover(hovered); else if (tiles) redraw(); };
 
     const legend = () => {
-      const shown = side.names.map((_, c) => c).filter((c) => side.starts[c + 1] > side.starts[c]);
+      const shown = side.names.map((_, c) => c).filter((c) => side.starts[c + 1] > side.starts[c] && !(side.ends && c > 0));
       const items = shown.slice(0, LEGEND).map((c) => {
         const item = document.createElement("li"), button = document.createElement("button"), dot = document.createElement("span");
         const name = document.createElement("bdi");
@@ -276,6 +327,12 @@ window.alike = (() => {
         return item;
       });
       if (shown.length > LEGEND) items.push(Object.assign(document.createElement("li"), { className: "hint", textContent: `and ${shown.length - LEGEND} more` }));
+      if (side.ends) {
+        const item = Object.assign(document.createElement("li"), { className: "scale" }), bar = document.createElement("span");
+        bar.style.background = `linear-gradient(to right, ${side.colours.slice(1)})`;
+        item.append(side.ends[0], bar, side.ends[1]);
+        items.unshift(item);
+      }
       one(".legend").replaceChildren(...items);
     };
 
@@ -324,15 +381,19 @@ window.alike = (() => {
     });
     const zooms = { in: keys["+"], out: keys["-"], reset: keys[0] };
     for (const button of all("[data-zoom]", section)) button.addEventListener("click", zooms[button.dataset.zoom]);
-    for (const button of all("[data-colour]", section)) {
-      button.addEventListener("click", () => {
-        side = sides[button.dataset.colour];
-        only = null;
-        for (const other of all("[data-colour]", section)) other.setAttribute("aria-pressed", String(other === button));
-        legend();
-        hover(null);
-      });
-    }
+    const menu = one("[data-colour]", section);
+    const paint = () => {
+      if (!sides[menu.value]) return;
+      side = sides[menu.value];
+      only = null;
+      legend();
+      hover(null);
+    };
+    menu?.addEventListener("change", () => (sides[menu.value] ? paint() : load(`overlay-${menu.value}`)));
+    overlayArrived = (overlay) => {
+      sides[overlay.number] = overlay.names ? texts(overlay) : numbers(overlay);
+      paint();
+    };
 
     one("[data-pictures]", section).addEventListener("click", ({ target }) => {
       tiles = tiles ? null : new Map();
@@ -355,5 +416,6 @@ window.alike = (() => {
   };
 
   const names = ({ chunk, rows }) => { chunks.set(chunk, rows); arrived(); };
-  return { map, names };
+  const overlay = (data) => overlayArrived(data);
+  return { map, names, overlay };
 })();

@@ -8,6 +8,7 @@ use ndarray::Array2;
 use super::*;
 use crate::collection::{Skipped, Stage};
 use crate::progress::{Interrupted, Silent, Watch};
+use crate::topology;
 
 const HOSTILE: [&str; 8] = [
     "</script><script>alert(1)</script>",
@@ -67,12 +68,22 @@ impl Made {
             members,
             clusters: &self.clusters,
             layout: Some(placed(&self.layout)),
+            overlays: &[],
+            graph: None,
             confusion: None,
             sweep: None,
             drawing: None,
             skipped: &[],
         }
     }
+}
+
+/// Numbers and texts, some of them none.
+fn overlays(n_members: usize) -> [Overlay; 2] {
+    let cell = |i: usize, text: &str| (!i.is_multiple_of(5)).then(|| text.to_owned());
+    let numbers = Overlay::from_cells(HOSTILE[0].into(), (0..n_members).map(|i| cell(i, &i.to_string())));
+    let texts = Overlay::from_cells(HOSTILE[2].into(), (0..n_members).map(|i| cell(i, HOSTILE[i % HOSTILE.len()])));
+    [numbers, texts]
 }
 
 /// Where the member `i` is said to be arranged; of the odd ones the name isn't Unicode where paths may be so.
@@ -190,9 +201,15 @@ fn every_page_is_sound_and_every_link_arrives() {
     let skipped = vec![Skipped { id: HOSTILE[0].into(), stage: Stage::Decode, reason: HOSTILE[2].into() }; 300];
     let scores = [Score { name: HOSTILE[0].into(), value: None, meaning: HOSTILE[2].into() }];
     let facts = [(HOSTILE[2].to_owned(), HOSTILE[0].to_owned())];
+    let node = |row| topology::Node { members: vec![row], medoid: row, ..Default::default() };
+    let edges = (1..104).map(|to| topology::Edge { from: to - 1, to, count: 1, weight: 1.0 / to as f64 });
+    let graph = topology::Graph { nodes: (1100..1204).map(node).collect(), edges: edges.collect() };
+    let overlays = overlays(1300);
     let contents = Contents {
         facts: &facts,
         scores: &scores,
+        overlays: &overlays,
+        graph: Some(&graph),
         confusion: Some(&confusion),
         skipped: &skipped,
         ..made.contents(&members)
@@ -230,6 +247,11 @@ fn every_page_is_sound_and_every_link_arrives() {
             assert!(tag != "img" || attributes.contains_key("alt"), "{name}: a picture without a text");
         }
     }
+    let (_, overview) = pages(&files).find(|(name, _)| *name == "report.html").unwrap();
+    let nodes: HashSet<_> =
+        overview.iter().filter(|(_, a)| a.contains_key("data-node")).map(|(_, a)| &a["href"]).collect();
+    assert!(nodes.len() == 104 && nodes.contains(&"report.html#cluster-003".to_owned()), "{nodes:?}");
+    assert_eq!(overview.iter().filter(|(tag, _)| tag == "option").count(), 4);
     let rows: Vec<_> = ["report/points-0.js", "report/points-1.js"].map(|n| data(&files[n])["rows"].clone()).into();
     let rows: Vec<_> = rows.iter().flat_map(|rows| rows.as_array().unwrap()).collect();
     assert_eq!(rows.len(), members.len());
@@ -332,6 +354,38 @@ fn the_map_keeps_proportions_and_leaves_out_what_has_no_place() {
 }
 
 #[test]
+fn overlays_follow_the_points_and_go_with_the_next_report() {
+    let made = Made::new(20, 3);
+    let members = made.members(7);
+    let overlays = overlays(20);
+    let out = tempfile::tempdir().unwrap();
+    let script = |name: &str| data(&std::fs::read(out.path().join("report").join(name)).unwrap());
+    write(out.path(), &Contents { overlays: &overlays, ..made.contents(&members) }, &Silent).unwrap();
+    let ids: Vec<usize> = script("points-0.js")["rows"].as_array().unwrap().iter().map(row_of).collect();
+    assert_ne!(ids, (0..20).collect::<Vec<_>>(), "points go by cluster");
+    let [numbers, texts] = ["overlay-0.js", "overlay-1.js"].map(script);
+    assert_eq!((&numbers["number"], &texts["number"]), (&0.into(), &1.into()));
+    for (point, &row) in ids.iter().enumerate() {
+        let (number, text) = (&numbers["values"][point], &texts["values"][point]);
+        if row.is_multiple_of(5) {
+            assert!(number.is_null() && text.is_null());
+        } else {
+            assert_eq!(number.as_f64(), Some(row as f64));
+            let name = text.as_u64().map(|place| &texts["names"][place as usize]);
+            let given = HOSTILE[row % HOSTILE.len()];
+            assert_eq!(name.and_then(|name| name.as_str()), (!given.is_empty()).then(|| link::shown(given)).as_deref());
+        }
+    }
+    write(out.path(), &made.contents(&members), &Silent).unwrap();
+    assert!(!out.path().join("report/overlay-0.js").exists());
+}
+
+/// The member that a row of the map's names is of.
+fn row_of(names: &serde_json::Value) -> usize {
+    names[0].as_str().unwrap().rsplit(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
+#[test]
 fn parts_that_do_not_fit_are_errors_before_anything_is_written() {
     let made = Made::new(4, 2);
     let members = made.members(usize::MAX);
@@ -340,11 +394,18 @@ fn parts_that_do_not_fit_are_errors_before_anything_is_written() {
     let short = Array2::zeros((3, 2));
     let few = Contents { clusters: &made.clusters[..1], ..contents };
     let layout = Contents { layout: Some(placed(&short)), ..contents };
+    let overlays = overlays(3);
+    let node = topology::Node { medoid: 4, ..Default::default() };
+    let nodes = topology::Graph { nodes: vec![node], edges: Vec::new() };
+    let overlay = Contents { overlays: &overlays, ..contents };
+    let graph = Contents { graph: Some(&nodes), ..contents };
     let table = Confusion { classes: &classes, rows: vec![(Some(0), &[1, 2])] };
     let confusion = Contents { confusion: Some(&table), ..contents };
     let out = tempfile::tempdir().unwrap();
     assert!(matches!(write(out.path(), &few, &Silent), Err(ReportError::Cluster { cluster: 1, .. })));
     assert!(matches!(write(out.path(), &layout, &Silent), Err(ReportError::Layout { found: [3, 2], .. })));
+    assert!(matches!(write(out.path(), &overlay, &Silent), Err(ReportError::Overlay { found: 3, expected: 4, .. })));
+    assert!(matches!(write(out.path(), &graph, &Silent), Err(ReportError::Graph { node: 0, row: 4 })));
     assert!(matches!(write(out.path(), &confusion, &Silent), Err(ReportError::Confusion { row: 0, .. })));
     assert!(files(out.path()).is_empty());
 }

@@ -38,6 +38,8 @@ use crate::progress::Reporter;
 ///     members: &members,
 ///     clusters: &clusters,
 ///     layout: None,
+///     overlays: &[],
+///     graph: None,
 ///     confusion: None,
 ///     sweep: None,
 ///     drawing: None,
@@ -55,7 +57,7 @@ pub fn write(out: &Path, contents: &Contents<'_>, reporter: &dyn Reporter) -> Re
     let directory = out.join("report");
     std::fs::create_dir_all(&directory).at("create", &directory)?;
 
-    let n_scripts = map.as_ref().map_or(0, |m| m.n_scripts());
+    let n_scripts = map.as_ref().map_or(0, |m| m.n_scripts(contents));
     reporter.begin("report", Some((pages.len() + n_scripts + 1) as u64));
     let mut written: HashSet<String> = pages
         .par_iter()
@@ -141,7 +143,7 @@ fn sweep(directory: &Path, written: &HashSet<String>) -> Result<(), FileError> {
 }
 
 /// Whether `name` is `cluster-N[-N].html`, `cluster-N.png`, `clusters-N.html`, `unclustered[-N].html`, `points[-N].js`,
-/// `drawing.png`.
+/// `overlay-N.js`, `drawing.png`.
 fn is_ours(name: &str) -> bool {
     let Some((stem, extension)) = name.rsplit_once('.') else { return false };
     let mut parts = stem.split('-');
@@ -150,7 +152,7 @@ fn is_ours(name: &str) -> bool {
     parts.all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
         && match (first, extension) {
             ("cluster", "html") => (1..=2).contains(&numbers),
-            ("cluster", "png") | ("clusters", "html") => numbers == 1,
+            ("cluster", "png") | ("clusters", "html") | ("overlay", "js") => numbers == 1,
             ("drawing", "png") => numbers == 0,
             ("unclustered", "html") | ("points", "js") => numbers <= 1,
             _ => false,
