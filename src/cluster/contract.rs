@@ -36,6 +36,8 @@ fn clusterers_of_many(n_clusters: usize) -> Vec<Algorithm> {
     let found = vec![
         Algorithm::Hierarchical(deep),
         Algorithm::Dbscan(dense),
+        Algorithm::Optics(OpticsParams::new().xi(0.5)),
+        Algorithm::Optics(OpticsParams::new().eps(1.5)),
         Algorithm::Hdbscan(lasting.clone()),
         Algorithm::Hdbscan(lasting.min_samples(8).attach_noise(true)),
         Algorithm::Layers(LayersParams::new().metric(Metric::Euclidean)),

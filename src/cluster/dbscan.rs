@@ -3,7 +3,7 @@
 //! M. Ester et al., A density-based algorithm for discovering clusters, 1996. The radius by the knee of the distances to
 //! the nearest rows: V. Satopaa et al., Finding a "kneedle" in a haystack, 2011.
 
-use super::guard::{at_least_one, check_rows, linfa_params, not_negative};
+use super::guard::{at_least_one, check_rows, comparable, linfa_params, not_negative};
 use super::settle::{by_size, renumber};
 use super::within::Within;
 use super::{Assigner, ClusterError, Clustering, Density};
@@ -16,10 +16,6 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Rows whose distances the radius is found from.
 const SAMPLE: usize = 1000;
-/// Most products of all rows with all: some ten minutes on two cores. What else a pair of rows costs is that of so many
-/// features.
-const MAX_PRODUCTS: f64 = 2e13;
-const PAIR: usize = 50;
 
 /// Parameters of DBSCAN, not checked yet.
 ///
@@ -94,10 +90,8 @@ impl DbscanValidParams {
     /// No row with enough neighbours, more rows than can be compared, values that are not finite, or an interruption.
     pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
         check_rows(x, 1)?;
-        let (n_samples, n_features) = x.dim();
-        if (n_samples as f64).powi(2) * (n_features + PAIR) as f64 > MAX_PRODUCTS {
-            return Err(ClusterError::TooManySamples { n_samples, n_features });
-        }
+        comparable(x.dim())?;
+        let n_samples = x.nrows();
         let rows = x.as_standard_layout();
         let within = Within::new(rows.view());
         let eps = match self.eps {

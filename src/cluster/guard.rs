@@ -4,6 +4,11 @@ use super::{ClusterError, Clustering};
 use linfa::traits::PredictInplace;
 use ndarray::{Array1, ArrayBase, ArrayView2, Data, Ix2};
 
+/// Most products of all rows with all: some ten minutes on two cores. What else a pair of rows costs is that of so many
+/// features.
+const MAX_PRODUCTS: f64 = 2e13;
+const PAIR: usize = 50;
+
 /// linfa's [`ParamGuard`](linfa::ParamGuard) for unchecked parameters that wrap the checked ones, and its
 /// [`Fit`](linfa::traits::Fit) for those.
 macro_rules! linfa_params {
@@ -102,6 +107,14 @@ pub(super) fn check_rows(x: ArrayView2<'_, f32>, n_clusters: usize) -> Result<()
         return Err(ClusterError::NotFinite { row: at / x.ncols() });
     }
     enough(x.dim(), n_clusters)
+}
+
+/// Refuses more rows than can be compared with one another in reasonable time.
+pub(super) fn comparable((n_samples, n_features): (usize, usize)) -> Result<(), ClusterError> {
+    match (n_samples as f64).powi(2) * (n_features + PAIR) as f64 > MAX_PRODUCTS {
+        true => Err(ClusterError::TooManySamples { n_samples, n_features }),
+        false => Ok(()),
+    }
 }
 
 /// Refuses fewer rows than clusters, and rows without features.

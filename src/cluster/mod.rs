@@ -32,6 +32,7 @@ mod means;
 mod minibatch;
 mod mixture;
 mod modes;
+mod optics;
 #[cfg(test)]
 mod oracle;
 mod raster;
@@ -67,6 +68,7 @@ pub use leiden::{Communities, LeidenParams, LeidenValidParams, Quality};
 pub use minibatch::{MiniBatchParams, MiniBatchValidParams};
 pub use mixture::{MixtureParams, MixtureValidParams};
 pub use modes::{Modes, Persistence};
+pub use optics::{OpticsParams, OpticsValidParams, ReachabilityPlot};
 pub use seeding::{Init, seed};
 pub use summary::{FitSeconds, Strategy, Summary, Work};
 pub use temi::{TemiParams, TemiValidParams};
@@ -96,6 +98,8 @@ pub enum Algorithm {
     Mixture(MixtureParams),
     /// DBSCAN.
     Dbscan(DbscanParams),
+    /// OPTICS.
+    Optics(OpticsParams),
     /// HDBSCAN*.
     Hdbscan(HdbscanParams),
     /// Layered clustering, EVoC-style with PLSCAN layers.
@@ -302,6 +306,7 @@ impl Algorithm {
             (Self::Hierarchical(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Mixture(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Dbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
+            (Self::Optics(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Hdbscan(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Layers(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
             (Self::Leiden(params), Features::Dense(x)) => params.check_ref()?.fit_rows(x.view(), reporter),
@@ -327,7 +332,7 @@ impl Algorithm {
 
     /// Whether it can be asked for a number of clusters.
     pub fn takes_n_clusters(&self) -> bool {
-        !matches!(self, Self::Dbscan(_) | Self::Hdbscan(_) | Self::Visual(_))
+        !matches!(self, Self::Dbscan(_) | Self::Optics(_) | Self::Hdbscan(_) | Self::Visual(_))
     }
 
     /// Whether it finds the number of clusters where it isn't asked for one.
@@ -335,6 +340,7 @@ impl Algorithm {
         matches!(
             self,
             Self::Dbscan(_)
+                | Self::Optics(_)
                 | Self::Hdbscan(_)
                 | Self::Layers(_)
                 | Self::Leiden(_)
@@ -376,7 +382,7 @@ impl Algorithm {
             Self::Filter(params) => Self::Filter(params.clone().n_clusters(n_clusters)),
             Self::Turtle(params) => Self::Turtle(params.clone().n_clusters(n_clusters)),
             Self::Temi(params) => Self::Temi(params.clone().n_clusters(n_clusters)),
-            Self::Dbscan(_) | Self::Hdbscan(_) | Self::Visual(_) => self.clone(),
+            Self::Dbscan(_) | Self::Optics(_) | Self::Hdbscan(_) | Self::Visual(_) => self.clone(),
         }
     }
 }
