@@ -246,8 +246,10 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
         ("hierarchical", &["--levels", "12,4"]),
         ("mixture", &["-k", "3", "--reduce", "pca:3"]),
         ("dbscan", &["--min-points", "3", "--reduce", "pca:6"]),
+        ("optics", &["--min-points", "3", "--reduce", "pca:6", "--xi", "0.1"]),
         ("hdbscan", &["--min-cluster-size", "3", "--min-samples", "2", "--selection", "leaf"]),
         ("layers", &["--min-cluster-size", "2", "--attach-noise"]),
+        ("leiden", &["--resolution", "1.2", "--min-cluster-size", "2"]),
         ("tomato", &["-k", "4", "--min-cluster-size", "2"]),
         ("turtle", &["-k", "3", "--model", "pixels+gradients", "--gamma", "5"]),
         ("temi", &["-k", "3"]),
@@ -258,7 +260,8 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
         assert!(found["n_clusters"].as_u64().unwrap() >= 1, "{algorithm}");
         assert_eq!(
             found["inertia"].is_null(),
-            ["mixture", "dbscan", "hdbscan", "layers", "tomato", "turtle", "temi"].contains(&algorithm),
+            ["mixture", "dbscan", "optics", "hdbscan", "layers", "leiden", "tomato", "turtle", "temi"]
+                .contains(&algorithm),
             "{algorithm}"
         );
         let mut table = csv::Reader::from_path(desk.path(&labels)).unwrap();
@@ -290,11 +293,16 @@ fn options_that_would_do_nothing_are_refused() {
         (&["--levels", "9,3"][..], "--levels belongs to --algorithm hierarchical"),
         (&["--algorithm", "hierarchical", "--levels", "3,9"], "--levels 3,9: give falling numbers"),
         (&["--algorithm", "hierarchical", "--levels", "3,0"], "--levels 3,0: give falling numbers"),
-        (&["--algorithm", "kmeans", "--eps", "3"], "--eps belongs to --algorithm dbscan"),
-        (&["--algorithm", "kmeans", "--min-points", "3"], "--min-points belongs to --algorithm dbscan"),
+        (&["--algorithm", "kmeans", "--eps", "3"], "--eps belongs to --algorithm dbscan, optics"),
+        (&["--algorithm", "kmeans", "--min-points", "3"], "--min-points belongs to --algorithm dbscan, optics"),
         (&["--algorithm", "dbscan", "--attach-noise"], "--attach-noise belongs to --algorithm hdbscan"),
-        (&["-k", "9", "--min-cluster-size", "5"], "--min-cluster-size belongs to --algorithm hdbscan, layers, tomato"),
+        (
+            &["-k", "9", "--min-cluster-size", "5"],
+            "--min-cluster-size belongs to --algorithm optics, hdbscan, layers, leiden, tomato",
+        ),
         (&["--algorithm", "tomato", "--selection", "leaf"], "--selection belongs to --algorithm hdbscan"),
+        (&["--algorithm", "layers", "--resolution", "2"], "--resolution belongs to --algorithm leiden"),
+        (&["--algorithm", "dbscan", "--xi", "0.1"], "--xi belongs to --algorithm optics"),
         (&["--algorithm", "dbscan", "--split", "size"], "--split belongs to --algorithm bisecting"),
         (&["--algorithm", "turtle"], "--algorithm turtle must be told how many clusters"),
         (&["--algorithm", "temi", "-k", "2", "--gamma", "3"], "--gamma belongs to --algorithm turtle"),
@@ -629,7 +637,9 @@ fn choose_refuses_what_makes_no_sense() {
         (&["--clusters", "4"], "--clusters 4"),
         (&["--algorithm", "hierarchical", "--levels", "9,3"], "--levels: that is what choose is asked"),
         (&["--algorithm", "dbscan"], "nothing to choose"),
+        (&["--algorithm", "optics"], "nothing to choose"),
         (&["--algorithm", "hdbscan"], "nothing to choose"),
+        (&["--algorithm", "leiden"], "nothing to choose"),
         (&["--algorithm", "tomato"], "nothing to choose"),
         (&["--plot", "k.pdf"], ".svg or .png"),
         (&["--plot", "in/k.svg"], "never changed"),

@@ -64,8 +64,8 @@ fn check(args: &ChooseArgs) -> anyhow::Result<()> {
     if let Some(asked) = asked {
         return Err(UsageError(format!("{asked}: that is what choose is asked; give --from and --to")).into());
     }
-    use AlgorithmChoice::{Dbscan, Filter, Hdbscan, Layers, Tomato, Visual};
-    if matches!(args.fit.algorithm, Dbscan | Hdbscan | Layers | Tomato | Filter | Visual) {
+    use AlgorithmChoice::{Dbscan, Filter, Hdbscan, Layers, Leiden, Optics, Tomato, Visual};
+    if matches!(args.fit.algorithm, Dbscan | Optics | Hdbscan | Layers | Leiden | Tomato | Filter | Visual) {
         let algorithm = name(&args.fit.algorithm);
         let refused = format!("--algorithm {algorithm} finds the number itself: there is nothing to choose");
         return Err(UsageError(refused).into());

@@ -43,13 +43,17 @@ pub struct FitArgs {
     /// as many on each level down]
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', conflicts_with = "clusters")]
     pub levels: Vec<usize>,
-    /// dbscan: how near images are neighbours [default: the knee of the distances to the nearest]
+    /// dbscan: how near images are neighbours [default: the knee of the distances to the nearest]. optics: clusters by such
+    /// a radius instead of by --xi
     #[arg(long, value_name = "DISTANCE")]
     pub eps: Option<f64>,
-    /// dbscan: images within that distance in the midst of a cluster, itself counted [default: 5]
+    /// dbscan, optics: images within that distance in the midst of a cluster, itself counted [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub min_points: Option<u32>,
-    /// hdbscan, layers, tomato: fewest images of a cluster [default: 5]
+    /// optics: share by which it is farther to the next image where a cluster ends [default: .05]
+    #[arg(long, value_name = "SHARE")]
+    pub xi: Option<f64>,
+    /// optics, hdbscan, layers, leiden, tomato: fewest images of a cluster [default: 5, optics: --min-points]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub min_cluster_size: Option<u32>,
     /// hdbscan, layers: most images of a cluster [default: no limit]
@@ -62,7 +66,11 @@ pub struct FitArgs {
     /// hdbscan: which of the clusters within clusters count [default: excess]
     #[arg(long, value_enum)]
     pub selection: Option<Selection>,
-    /// hdbscan, layers: put noise into the cluster of the nearest image that is in one
+    /// leiden: the higher, the more clusters; where their number is given, that at which there are so many is looked for
+    /// [default: 1]
+    #[arg(long, value_name = "GAMMA")]
+    pub resolution: Option<f64>,
+    /// hdbscan, layers, leiden: put noise into the cluster of the nearest image that is in one
     #[arg(long)]
     pub attach_noise: bool,
     /// turtle: how much clusters of equal size are preferred; lower it for unequal ones [default: 10]
@@ -115,11 +123,17 @@ pub enum AlgorithmChoice {
     Mixture,
     /// DBSCAN: clusters of any shape among noise; finds their number.
     Dbscan,
+    /// OPTICS: the order in which images are reached from one another, and its valleys: clusters of different density among
+    /// noise, in few dimensions; finds their number.
+    Optics,
     /// HDBSCAN*: clusters that last as the density rises, each at its own, among noise; finds their number.
     Hdbscan,
     /// Layers, EVoC-style with PLSCAN: clusters at every scale that lasts, and of those the scale that fits the nearest
     /// neighbours best; for embeddings. Finds the number of clusters unless it is given.
     Layers,
+    /// Leiden: communities of the nearest neighbours, denser inside than chance would have it. Finds the number of clusters
+    /// for the resolution, or the resolution for the number.
+    Leiden,
     /// ToMATo: peaks of the density among nearest neighbours; finds the number of clusters unless it is given.
     Tomato,
     /// Peaks of the density, drawn in two dimensions and smoothed; finds the number of clusters unless it is given.

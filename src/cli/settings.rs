@@ -5,7 +5,8 @@ use super::clustering::{AlgorithmChoice, FitArgs, SplitChoice};
 use super::exit::UsageError;
 use crate::cluster::{
     Algorithm, BisectingParams, DbscanParams, FilterParams, HdbscanParams, HierarchicalParams, Init, KMeansParams,
-    LayersParams, MiniBatchParams, MixtureParams, Split, TemiParams, TomatoParams, TurtleParams, VisualParams,
+    LayersParams, LeidenParams, MiniBatchParams, MixtureParams, OpticsParams, Split, TemiParams, TomatoParams,
+    TurtleParams, VisualParams,
 };
 use crate::decode::Limits;
 use crate::device::{Device, DeviceChoice};
@@ -59,20 +60,22 @@ pub fn fit_params(args: &FitArgs, device: DeviceChoice) -> anyhow::Result<FitPar
 /// Refuses options of other algorithms, and levels that don't fall.
 fn check_options(args: &FitArgs) -> Result<(), UsageError> {
     use AlgorithmChoice::{
-        Auto, Bisecting, Dbscan, Filter, Hdbscan, Hierarchical, Kmeans, Layers, Minibatch, Spherical, Temi, Tomato,
-        Turtle, Visual,
+        Auto, Bisecting, Dbscan, Filter, Hdbscan, Hierarchical, Kmeans, Layers, Leiden, Minibatch, Optics, Spherical,
+        Temi, Tomato, Turtle, Visual,
     };
-    let options: [(&str, bool, &[AlgorithmChoice]); 16] = [
+    let options: [(&str, bool, &[AlgorithmChoice]); 18] = [
         ("init", args.init != "auto", &[Kmeans, Spherical, Minibatch, Auto]),
         ("batch", args.batch.is_some(), &[Minibatch]),
         ("levels", !args.levels.is_empty(), &[Hierarchical]),
-        ("eps", args.eps.is_some(), &[Dbscan]),
-        ("min-points", args.min_points.is_some(), &[Dbscan]),
-        ("min-cluster-size", args.min_cluster_size.is_some(), &[Hdbscan, Layers, Tomato]),
+        ("eps", args.eps.is_some(), &[Dbscan, Optics]),
+        ("min-points", args.min_points.is_some(), &[Dbscan, Optics]),
+        ("xi", args.xi.is_some(), &[Optics]),
+        ("min-cluster-size", args.min_cluster_size.is_some(), &[Optics, Hdbscan, Layers, Leiden, Tomato]),
         ("max-cluster-size", args.max_cluster_size.is_some(), &[Hdbscan, Layers]),
         ("min-samples", args.min_samples.is_some(), &[Hdbscan]),
         ("selection", args.selection.is_some(), &[Hdbscan]),
-        ("attach-noise", args.attach_noise, &[Hdbscan, Layers]),
+        ("attach-noise", args.attach_noise, &[Hdbscan, Layers, Leiden]),
+        ("resolution", args.resolution.is_some(), &[Leiden]),
         ("gamma", args.gamma.is_some(), &[Turtle]),
         ("alone", args.alone.is_some(), &[Filter]),
         ("reach", args.reach.is_some(), &[Visual]),
@@ -152,8 +155,10 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
             let params = args.eps.map_or(params.clone(), |eps| params.eps(eps));
             Algorithm::Dbscan(args.min_points.map_or(params.clone(), |n| params.min_points(n as usize)))
         }
+        AlgorithmChoice::Optics => Algorithm::Optics(optics(args)),
         AlgorithmChoice::Hdbscan => Algorithm::Hdbscan(hdbscan(args)),
         AlgorithmChoice::Layers => Algorithm::Layers(layers(args)),
+        AlgorithmChoice::Leiden => Algorithm::Leiden(leiden(args)),
         AlgorithmChoice::Tomato => {
             let params = TomatoParams::new().seed(args.seed);
             let least = args.min_cluster_size.map(|n| n as usize);
@@ -180,6 +185,21 @@ fn layers(args: &FitArgs) -> LayersParams {
     args.max_cluster_size.map_or(params.clone(), |n| params.max_cluster_size(n as usize))
 }
 
+fn leiden(args: &FitArgs) -> LeidenParams {
+    let params = LeidenParams::new().seed(args.seed).attach_noise(args.attach_noise);
+    let params = params.max_iterations(args.max_iterations as usize);
+    let params = args.min_cluster_size.map_or(params.clone(), |n| params.min_cluster_size(n as usize));
+    args.resolution.map_or(params.clone(), |resolution| params.resolution(resolution))
+}
+
+fn optics(args: &FitArgs) -> OpticsParams {
+    let params = OpticsParams::new();
+    let params = args.min_points.map_or(params.clone(), |n| params.min_points(n as usize));
+    let params = args.min_cluster_size.map_or(params.clone(), |n| params.min_cluster_size(n as usize));
+    let params = args.xi.map_or(params.clone(), |xi| params.xi(xi));
+    args.eps.map_or(params.clone(), |eps| params.eps(eps))
+}
+
 fn hdbscan(args: &FitArgs) -> HdbscanParams {
     let params = HdbscanParams::new().seed(args.seed).attach_noise(args.attach_noise);
     let params = params.selection(args.selection.unwrap_or_default());
@@ -196,8 +216,10 @@ pub fn algorithm_name(args: &FitArgs) -> &'static str {
         AlgorithmChoice::Minibatch => "mini-batch k-means",
         AlgorithmChoice::Mixture => "mixture of Gaussians",
         AlgorithmChoice::Dbscan => "DBSCAN",
+        AlgorithmChoice::Optics => "OPTICS",
         AlgorithmChoice::Hdbscan => "HDBSCAN*",
         AlgorithmChoice::Layers => "layers",
+        AlgorithmChoice::Leiden => "Leiden",
         AlgorithmChoice::Tomato => "ToMATo",
         AlgorithmChoice::Filter => "filtered drawing",
         AlgorithmChoice::Visual => "visual clustering",
@@ -278,11 +300,13 @@ pub fn typed(
             ("levels", format!("{:?}", fit.levels)),
             ("eps", or_auto(fit.eps)),
             ("min-points", or_auto(fit.min_points)),
+            ("xi", or_auto(fit.xi)),
             ("min-cluster-size", or_auto(fit.min_cluster_size)),
             ("max-cluster-size", or_auto(fit.max_cluster_size)),
             ("min-samples", or_auto(fit.min_samples)),
             ("selection", or_auto(fit.selection.as_ref().map(name))),
             ("attach-noise", fit.attach_noise.to_string()),
+            ("resolution", or_auto(fit.resolution)),
             ("gamma", or_auto(fit.gamma)),
             ("alone", or_auto(fit.alone)),
             ("reach", or_auto(fit.reach)),
