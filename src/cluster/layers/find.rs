@@ -5,7 +5,7 @@ use super::embedding::{DIM, RATE, embed};
 use super::heap::Heap;
 use super::join::join;
 use super::start::start;
-use super::votes::{attach, divided, modularity, smooth};
+use super::votes::{attach, divided, modularity, share, smooth};
 use crate::cluster::density_tree::{CondensedTree, exact_spanning_tree};
 use crate::collection::{ClusterId, Csr};
 use crate::progress::{Interrupted, Reporter};
@@ -13,6 +13,19 @@ use ndarray::{Array2, ArrayView2};
 
 /// The density at a row goes by the distance to its nearest of so many, itself the first.
 const MIN_SAMPLES: usize = 5;
+
+/// Two layers whose modularities differ by less fit the graph alike.
+const ALIKE: f64 = 0.001;
+
+/// The neighbours of rows, as they are needed here.
+pub(super) struct Neighborhood {
+    /// The fuzzy graph of the nearest.
+    pub(super) graph: Csr,
+    /// How far the last of the nearest of each row is.
+    pub(super) reach: Vec<f32>,
+    /// What chance makes of such rows.
+    pub(super) heap: Heap,
+}
 
 /// What is looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +43,8 @@ pub(super) struct Wanted {
 pub struct ClusterLayer {
     /// The cluster of each row; `None` is noise.
     pub labels: Vec<Option<ClusterId>>,
-    /// How firmly each row is in its cluster, 0 to 1; 0 for noise, and for what joined by its neighbours alone.
+    /// How firmly each row is in its cluster, 0 to 1: the share of its weight that leads there, times the distance within
+    /// which half the cluster's rows have their neighbours over its own, where that is larger. 0 for noise.
     pub strengths: Vec<f64>,
     /// The least cluster size that leaves these clusters of the tree.
     pub min_cluster_size: usize,
@@ -55,21 +69,22 @@ impl ClusterLayer {
     }
 }
 
-/// Layers, the finest first, and which is the most modular; of several starts those of the one whose best layer is. None if
-/// nothing splits.
+/// Layers, the finest first, and which is the most modular, of those that are about so the coarsest; of several starts those
+/// of the one whose best layer is the most modular. None if nothing splits.
 pub(super) fn layers(
-    graph: &Csr,
-    heap: &Heap,
+    neighbors: &Neighborhood,
     x: ArrayView2<'_, f32>,
     wanted: &Wanted,
     reporter: &dyn Reporter,
 ) -> Result<(Vec<ClusterLayer>, usize), Interrupted> {
     let (mut best, mut most) = ((Vec::new(), 0), f64::NEG_INFINITY);
     for number in 0..wanted.n_starts as u64 {
-        let layers = of_start(graph, heap, x, wanted, wanted.seed.wrapping_add(number << 32), reporter)?;
-        let modular = |&a: &usize, &b: &usize| layers[a].modularity.total_cmp(&layers[b].modularity);
-        if let Some(chosen) = (0..layers.len()).max_by(modular).filter(|&chosen| layers[chosen].modularity > most) {
-            most = layers[chosen].modularity;
+        let layers = of_start(neighbors, x, wanted, wanted.seed.wrapping_add(number << 32), reporter)?;
+        let greatest = layers.iter().map(|layer| layer.modularity).fold(f64::NEG_INFINITY, f64::max);
+        let fits = |&layer: &usize| layers[layer].modularity > greatest - ALIKE;
+        let chosen = (0..layers.len()).filter(fits).min_by_key(|&layer| layers[layer].n_clusters());
+        if let Some(chosen) = chosen.filter(|_| greatest > most) {
+            most = greatest;
             best = (layers, chosen);
         }
     }
@@ -78,13 +93,13 @@ pub(super) fn layers(
 
 /// The layers of one start.
 fn of_start(
-    graph: &Csr,
-    heap: &Heap,
+    neighbors: &Neighborhood,
     x: ArrayView2<'_, f32>,
     wanted: &Wanted,
     seed: u64,
     reporter: &dyn Reporter,
 ) -> Result<Vec<ClusterLayer>, Interrupted> {
+    let graph = &neighbors.graph;
     let n_samples = graph.rows();
     let mut places = start(graph, x, seed, reporter)?;
     embed(graph, &mut places, RATE, seed, reporter)?;
@@ -97,17 +112,18 @@ fn of_start(
         None => bars.layers(),
     };
     reporter.check()?;
-    Ok(layers.into_iter().map(|layer| read(graph, heap, &tree, layer, wanted)).collect())
+    Ok(layers.into_iter().map(|layer| read(neighbors, &tree, layer, wanted)).collect())
 }
 
 /// The members of a layer's clusters as the tree has them and the neighbours amend them.
-fn read(graph: &Csr, heap: &Heap, tree: &CondensedTree, layer: barcode::Layer, wanted: &Wanted) -> ClusterLayer {
+fn read(neighbors: &Neighborhood, tree: &CondensedTree, layer: barcode::Layer, wanted: &Wanted) -> ClusterLayer {
+    let graph = &neighbors.graph;
     let most = wanted.max_cluster_size.unwrap_or(usize::MAX);
     let members = tree.members(narrowed(tree, layer.clusters, most), usize::MAX);
     let mut labels = members.labels.clone();
     attach(graph, &mut labels);
     smooth(graph, &mut labels);
-    join(graph, &mut labels, heap, wanted.n_clusters.unwrap_or(1), most);
+    join(graph, &mut labels, &neighbors.heap, wanted.n_clusters.unwrap_or(1), most);
     if dissolve(&mut labels, wanted.min_cluster_size) {
         attach(graph, &mut labels);
     }
@@ -116,12 +132,30 @@ fn read(graph: &Csr, heap: &Heap, tree: &CondensedTree, layer: barcode::Layer, w
         let noise: Vec<usize> = (0..labels.len()).filter(|&row| members.labels[row].is_none()).collect();
         divided(graph, &labels, &noise).into_iter().for_each(|row| labels[row] = None);
     }
-    cap(&mut labels, &members.strengths, most);
+    let before = strengths(neighbors, &labels);
+    cap(&mut labels, &before, most);
     dissolve(&mut labels, wanted.min_cluster_size);
-    let strength = |(label, strength): (&Option<ClusterId>, f64)| if label.is_some() { strength } else { 0.0 };
-    let strengths = labels.iter().zip(members.strengths).map(strength).collect();
+    let strengths = strengths(neighbors, &labels);
     let (min_cluster_size, persistence) = (layer.size, layer.persistence);
     ClusterLayer { labels, strengths, min_cluster_size, persistence, modularity }
+}
+
+/// As [`ClusterLayer::strengths`] says.
+pub(super) fn strengths(neighbors: &Neighborhood, labels: &[Option<ClusterId>]) -> Vec<f64> {
+    let mut reaches = vec![Vec::new(); sizes(labels).len()];
+    labels.iter().zip(&neighbors.reach).for_each(|(label, &reach)| label.iter().for_each(|&c| reaches[c].push(reach)));
+    let median = |mut values: Vec<f32>| {
+        let middle = values.len() / 2;
+        if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(middle, f32::total_cmp).1 }
+    };
+    let medians: Vec<f32> = reaches.into_iter().map(median).collect();
+    let strength = |row: usize| {
+        let Some(cluster) = labels[row] else { return 0.0 };
+        let (reach, median) = (neighbors.reach[row], medians[cluster]);
+        let density = if reach > median { f64::from(median / reach) } else { 1.0 };
+        share(&neighbors.graph, labels, row, cluster) * density
+    };
+    (0..labels.len()).map(strength).collect()
 }
 
 /// Those that they split into instead of clusters of more than `most` rows.

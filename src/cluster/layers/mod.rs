@@ -18,14 +18,17 @@ mod votes;
 
 pub use find::ClusterLayer;
 
-use super::attach::Found;
+use super::attach::{Found, reach};
 use super::guard::{at_least, check_rows, linfa_params};
 use super::{ClusterError, Clustering, Metric};
 use crate::neighbors::{KnnGraph, NeighborsParams, fuzzy_simplicial_set, nearest};
 use crate::progress::Reporter;
-use find::Wanted;
+use find::{Neighborhood, Wanted};
 use heap::Heap;
-use ndarray::ArrayView2;
+use ndarray::{ArrayView1, ArrayView2};
+
+/// Most features of rows that are compared by euclidean distance, if nothing else is asked for: points, not embeddings.
+const FEW: usize = 10;
 
 /// Parameters of layered clustering, not checked yet.
 ///
@@ -34,11 +37,12 @@ use ndarray::ArrayView2;
 /// densest regions are clusters at every scale. Layers are the scales at which the most persists. In each layer rows between
 /// clusters go where most of their neighbours are, and so do members whose neighbours are elsewhere; clusters that the
 /// layout tore and the graph doesn't are joined again. Of all layers of some starts the one of the greatest modularity
-/// counts. Rows of whose weight no more than half leads to one cluster are noise, if the density says so too.
+/// counts, of those that are about as modular the coarsest. Rows of whose weight no more than half leads to one cluster are
+/// noise, if the density says so too.
 ///
 /// A start is O(n log n) for a fixed number of neighbours, beside what [`nearest`] costs; memory of some 30 edges a row. The
-/// assigner keeps all rows. Not for few rows (less than about a hundred), nor for two or three features: that is what
-/// [`HdbscanParams`](super::HdbscanParams) is for.
+/// assigner keeps all rows. Of few rows (less than about a hundred) it mostly makes one cluster; rings and crescents in two
+/// or three dimensions are for [`HdbscanParams`](super::HdbscanParams).
 ///
 /// ```
 /// use alike::cluster::LayersParams;
@@ -57,7 +61,7 @@ pub struct LayersParams(LayersValidParams);
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayersValidParams {
     n_neighbors: usize,
-    metric: Metric,
+    metric: Option<Metric>,
     wanted: Wanted,
 }
 
@@ -70,7 +74,8 @@ impl Default for LayersParams {
 }
 
 impl LayersParams {
-    /// Clusters of 5 rows or more, by the cosine of 15 neighbours; the best of 3 starts.
+    /// Clusters of 5 rows or more, by 15 neighbours; the best of 3 starts. Rows of more than 10 features are compared by
+    /// cosine, others by euclidean distance.
     pub fn new() -> Self {
         let wanted = Wanted {
             n_clusters: None,
@@ -80,7 +85,7 @@ impl LayersParams {
             n_starts: 3,
             seed: 0,
         };
-        Self(LayersValidParams { n_neighbors: 15, metric: Metric::Cosine, wanted })
+        Self(LayersValidParams { n_neighbors: 15, metric: None, wanted })
     }
 
     fn wanted(self, change: impl FnOnce(&mut Wanted)) -> Self {
@@ -117,7 +122,7 @@ impl LayersParams {
 
     /// How rows are compared.
     pub fn metric(self, metric: Metric) -> Self {
-        Self(LayersValidParams { metric, ..self.0 })
+        Self(LayersValidParams { metric: Some(metric), ..self.0 })
     }
 
     /// Layouts of which the best counts; at least 1.
@@ -164,13 +169,17 @@ impl LayersValidParams {
         reporter: &dyn Reporter,
     ) -> Result<Layers, ClusterError> {
         assert_eq!(graph.n_samples(), x.nrows(), "the graph of these rows");
-        let weights = fuzzy_simplicial_set(graph);
         let dimension = graph.intrinsic_dimension().unwrap_or(f64::INFINITY);
         reporter.detail(&format!("intrinsic dimension {dimension:.1}"));
-        let heap = Heap::new(dimension, graph.n_neighbors());
+        let last = |distances: ArrayView1<'_, f32>| distances.last().copied().unwrap_or(0.0);
+        let neighbors = Neighborhood {
+            graph: fuzzy_simplicial_set(graph),
+            reach: graph.distances().outer_iter().map(last).collect(),
+            heap: Heap::new(dimension, graph.n_neighbors()),
+        };
         let (mut layers, chosen) = match self.wanted.n_clusters {
             Some(1) => Default::default(),
-            _ => find::layers(&weights, &heap, x, &self.wanted, reporter)?,
+            _ => find::layers(&neighbors, x, &self.wanted, reporter)?,
         };
         if layers.is_empty() {
             layers.push(ClusterLayer::whole(x.nrows(), self.wanted.max_cluster_size));
@@ -194,25 +203,16 @@ impl LayersValidParams {
     /// No rows, values that are not finite, or an interruption.
     pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
         check_rows(x, 1)?;
-        let (n_neighbors, metric) = (self.n_neighbors, self.metric);
+        let usual = if x.ncols() > FEW { Metric::Cosine } else { Metric::Euclidean };
+        let (n_neighbors, metric) = (self.n_neighbors, self.metric.unwrap_or(usual));
         let params = NeighborsParams { n_neighbors, metric, seed: self.wanted.seed, ..Default::default() };
         let graph = nearest(x, &params, reporter)?;
         let Layers { mut layers, chosen } = self.layers(&graph, x, reporter)?;
         let layer = layers.swap_remove(chosen);
         let reach = match self.wanted.attach_noise {
             true => vec![f64::MAX; layer.n_clusters()],
-            false => reach(&graph, &layer),
+            false => reach(&graph, &layer.labels, layer.n_clusters()),
         };
         Ok(Found { labels: layer.labels, strengths: layer.strengths, reach }.clustering(x, metric))
     }
-}
-
-/// Of each cluster the farthest that a member is from its nearest fellow.
-fn reach(graph: &KnnGraph, layer: &ClusterLayer) -> Vec<f64> {
-    let mut reach = vec![0.0f64; layer.n_clusters()];
-    for (row, cluster) in layer.labels.iter().enumerate().filter_map(|(row, label)| Some((row, (*label)?))) {
-        let fellow = graph.neighbors(row).find(|&(to, _)| layer.labels[to] == Some(cluster));
-        reach[cluster] = reach[cluster].max(fellow.map_or(0.0, |(_, distance)| f64::from(distance)));
-    }
-    reach
 }

@@ -2,6 +2,7 @@
 
 use super::barcode::Bars;
 use super::embedding::{DIM, RATE, embed};
+use super::find::strengths;
 use super::heap::Heap;
 use super::join::{Borders, join};
 use super::partition::Partition;
@@ -144,6 +145,17 @@ fn heaps_stay_whole_in_any_dimension() {
     let blobs = BlobsParams { n_samples: 3000, centers: places, ..Default::default() };
     let found = fit(params, &synth::blobs(&blobs).unwrap().data.mapv(|value| value as f32));
     assert_eq!(found.n_clusters(), 3, "{:?}", found.sizes());
+}
+
+#[test]
+fn a_row_is_as_firm_as_its_neighbours_agree_and_are_near() {
+    let reach = vec![1.0, 1.0, 2.0, 1.0, 1.0, 4.0];
+    let neighbors = Neighborhood { graph: triangles(), reach, heap: Heap::new(2.0, 2) };
+    let [a, b] = [Some(0), Some(1)];
+    let found = strengths(&neighbors, &[a, a, a, b, b, b]);
+    let by_hand = [1.0, 1.0, 2.0 / 3.0 / 2.0, 2.0 / 3.0, 1.0, 0.25];
+    assert!(found.iter().zip(by_hand).all(|(found, by_hand)| (found - by_hand).abs() < 1e-6), "{found:?}");
+    assert_eq!(strengths(&neighbors, &[None; 6]), [0.0; 6]);
 }
 
 #[test]
