@@ -280,6 +280,7 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
     let noise = |more: &[&str]| desk.json(0, &[&hdbscan, more].concat())["noise"].as_u64().unwrap();
     let leaves = ["--selection", "leaf", "--min-samples", "2", "--max-cluster-size", "6"];
     assert!(noise(&leaves) > 0 && noise(&["--attach-noise"]) == 0);
+    assert!(desk.error(0, &[&hdbscan[..], &["-v"]].concat()).contains("reduced by umap to 2 components"));
     let least = desk.error(2, &[&hdbscan[..], &["--max-cluster-size", "2"]].concat());
     assert!(least.contains("no less than --min-cluster-size, 3"), "{least}");
     let warned = desk.error(0, &["cluster", "in", "--out", "l.csv", "--algorithm", "dbscan", "-k", "5"]);

@@ -16,7 +16,8 @@ pub struct FitArgs {
     #[arg(long, short = 'k', value_name = "N|auto", default_value = "auto", value_parser = parse_clusters)]
     pub clusters: NClusters,
     /// Fewer features first: pca:N, svd:N, whiten:N (PCA to equal variance), kernel-pca:N, random:N, diffusion:N, umap:N,
-    /// tsne:N, none, or auto (pca:50 where there are more; filter, visual: pca:2; turtle, temi: none)
+    /// tsne:N, none, or auto (pca:50 where there are more; filter, visual: pca:2; hdbscan: umap:2 of more
+    /// than 10; turtle, temi: none)
     #[arg(long, value_name = "REDUCER", default_value = "auto", value_parser = parse_reduction)]
     pub reduce: Reduction,
     /// Seed of everything random

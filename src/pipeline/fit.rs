@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reduction {
     /// PCA to 50 components where there are more features than that, to 2 for an algorithm that draws, nothing for one that
-    /// trains on the features.
+    /// trains on the features; for HDBSCAN* of more than 10 features UMAP to 2.
     #[default]
     Auto,
     /// Nothing.
@@ -96,10 +96,10 @@ pub struct Fitted<'a> {
     pub fit_time: Duration,
 }
 
-/// Components of [`Reduction::Auto`].
+/// Principal components of [`Reduction::Auto`].
 const AUTO_COMPONENTS: usize = 50;
-/// The same for an algorithm that draws.
-const DRAWN_COMPONENTS: usize = 2;
+/// Of more features HDBSCAN* takes a layout: near and far differ too little there for density to tell clusters apart.
+const HDBSCAN_FEATURES: usize = 10;
 
 /// Reduces and clusters the rows of `x`, shape (n_samples, n_features), dense or sparse. The input is not copied (but by
 /// kernel PCA and diffusion map, as their landmarks, and by UMAP and t-SNE), and sparse rows are never made dense: memory
@@ -206,14 +206,22 @@ pub(super) fn reduce<'a>(
 }
 
 fn reducer_params((n_samples, n_features): (usize, usize), params: &FitParams) -> Option<ReducerParams> {
-    let most = if params.algorithm.draws() { DRAWN_COMPONENTS } else { AUTO_COMPONENTS };
     let (method, n_components) = match params.reduction {
         Reduction::None => return None,
-        Reduction::Auto if params.algorithm.trains() => return None,
         Reduction::To(method, n_components) => (method, n_components),
-        Reduction::Auto if n_features <= most || n_samples == 0 => return None,
-        // Fewer images than components: as many as the images span.
-        Reduction::Auto => (Method::Pca, most.min(n_samples)),
+        Reduction::Auto => {
+            let (most, method, n_components) = match &params.algorithm {
+                algorithm if algorithm.trains() => return None,
+                algorithm if algorithm.draws() => (2, Method::Pca, 2),
+                Algorithm::Hdbscan(_) => (HDBSCAN_FEATURES, Method::Umap, 2),
+                _ => (AUTO_COMPONENTS, Method::Pca, AUTO_COMPONENTS),
+            };
+            if n_features <= most || n_samples == 0 {
+                return None;
+            }
+            // Fewer images than components: as many as the images span.
+            (method, n_components.min(n_samples))
+        }
     };
     Some(ReducerParams::new(method, n_components).seed(params.seed).device(params.device.clone()))
 }
