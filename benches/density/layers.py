@@ -10,10 +10,11 @@ rows, and of the fit for evoc. Noise counts as one cluster in the adjusted Rand 
 import argparse
 import csv
 import os
-import resource
 import subprocess
+import sys
 import tempfile
 import time
+from pathlib import Path
 
 parser = argparse.ArgumentParser()
 parser.add_argument("rows")
@@ -29,10 +30,8 @@ import numpy as np  # noqa: E402
 from evoc import EVoC  # noqa: E402
 from sklearn.metrics import adjusted_rand_score  # noqa: E402
 
-
-def processor_seconds():
-    of = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in of)
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from timing import processor_seconds  # noqa: E402
 
 
 def alike(seed):

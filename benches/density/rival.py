@@ -11,11 +11,12 @@ import argparse
 import csv
 import json
 import os
-import resource
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
+from pathlib import Path
 
 parser = argparse.ArgumentParser()
 parser.add_argument("rows")
@@ -33,12 +34,10 @@ for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RA
 import numpy as np  # noqa: E402
 from sklearn.metrics import adjusted_rand_score  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from timing import processor_seconds  # noqa: E402
+
 SIZE, SAMPLES = args.min_cluster_size, args.min_samples
-
-
-def processor_seconds():
-    of = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in of)
 
 
 def alike(rows):

@@ -2,11 +2,14 @@
 //! `rival.py` beside this does the same with pynndescent and scikit-learn. Times and peak memory are of one search, so
 //! that each wants a run of its own.
 
+#[path = "../process/mod.rs"]
+mod process;
+
 use alike::distance::Metric;
 use alike::neighbors::{KnnGraph, NeighborsParams, Search, nearest, nearest_of};
 use alike::progress::Silent;
-use ndarray::{Array2, ArrayView2, Axis, Slice};
-use std::fs;
+use ndarray::{ArrayView2, Axis, Slice};
+use process::{peak, processor_seconds, read};
 use std::time::Instant;
 
 /// Rows whose neighbours are compared with the exact ones.
@@ -30,13 +33,6 @@ fn main() {
     println!("recall {:.4}", recall(x.view(), &graph));
 }
 
-fn read(path: &str) -> Array2<f32> {
-    let file =
-        npyz::NpyFile::new(fs::File::open(path).map(std::io::BufReader::new).expect("a file")).expect("an array");
-    let &[n, d] = file.shape() else { panic!("{path} holds no matrix") };
-    Array2::from_shape_vec((n as usize, d as usize), file.into_vec().expect("f32")).expect("as many values")
-}
-
 fn recall(x: ArrayView2<'_, f32>, graph: &KnnGraph) -> f64 {
     let k = graph.n_neighbors();
     let every = Slice::new(0, None, (x.nrows() / SAMPLE).max(1) as isize);
@@ -47,18 +43,4 @@ fn recall(x: ArrayView2<'_, f32>, graph: &KnnGraph) -> f64 {
         .zip(exact.outer_iter())
         .flat_map(|(found, exact)| found.to_vec().into_iter().map(move |d| d <= exact[k]));
     hits.filter(|&hit| hit).count() as f64 / found.len() as f64
-}
-
-/// Megabytes in memory at most so far; 0 where the system doesn't say.
-fn peak() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
-}
-
-/// Of all threads, in the hundredths that Linux counts in; 0 elsewhere.
-fn processor_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
 }

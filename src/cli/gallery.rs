@@ -35,6 +35,7 @@ const MAX_JOINED: usize = 10_000;
 const MIN_DIST: f64 = 0.1;
 /// What the map's places say.
 const BY_NEIGHBORS: &str = "placed near those most like it (by UMAP): distances between groups say little";
+const BY_FEATURES: &str = "placed by the two features that were clustered";
 const BY_COMPONENTS: &str = "placed along the two directions in which the collection varies most";
 
 /// What the report is about.
@@ -210,7 +211,7 @@ fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
 }
 
 /// Places of the rows that were clustered on the map, shape (n_samples, 2), and what they say: UMAP where there are
-/// neither too few nor too many, otherwise two principal components. Of many rows those of a sample are fitted.
+/// neither too few nor too many, otherwise two principal components, which of two features are those, turned. Of many rows those of a sample are fitted.
 fn layout(rows: &Features<'_>, reporter: &dyn Reporter) -> anyhow::Result<(Array2<f32>, &'static str)> {
     let (n_samples, n_features) = rows.dim();
     let sparse = matches!(rows, Features::Sparse(_));
@@ -218,7 +219,11 @@ fn layout(rows: &Features<'_>, reporter: &dyn Reporter) -> anyhow::Result<(Array
     let n_components = n_samples.min(n_features).min(2);
     let (method, most, meaning) = match by_neighbors {
         true => (Method::Umap, MAX_NEIGHBORLY, BY_NEIGHBORS),
-        false => (Method::Pca, if sparse { MAX_SPARSE } else { n_samples }, BY_COMPONENTS),
+        false => (
+            Method::Pca,
+            if sparse { MAX_SPARSE } else { n_samples },
+            if n_features == 2 { BY_FEATURES } else { BY_COMPONENTS },
+        ),
     };
     let sample = sample_rows(n_samples, Sampling { max_samples: most, seed: 0 });
     let sample = sample.map_or_else(|| rows.view(), |sample| rows.select(&sample));
@@ -303,6 +308,6 @@ mod tests {
             assert_eq!(nearest % HEAPS, i % HEAPS);
         }
         let plane = x.slice_axis(ndarray::Axis(1), (0..2).into());
-        assert_eq!(layout(&plane.into(), &Silent).unwrap().1, BY_COMPONENTS);
+        assert_eq!(layout(&plane.into(), &Silent).unwrap().1, BY_FEATURES);
     }
 }

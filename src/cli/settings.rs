@@ -60,11 +60,11 @@ pub fn fit_params(args: &FitArgs, device: DeviceChoice) -> anyhow::Result<FitPar
 /// Refuses options of other algorithms, and levels that don't fall.
 fn check_options(args: &FitArgs) -> Result<(), UsageError> {
     use AlgorithmChoice::{
-        Auto, Bisecting, Dbscan, Filter, Hdbscan, Hierarchical, Kmeans, Layers, Leiden, Minibatch, Optics, Spherical,
-        Temi, Tomato, Turtle, Visual,
+        Bisecting, Dbscan, Filter, Hdbscan, Hierarchical, Kmeans, Layers, Leiden, Minibatch, Optics, Spherical, Temi,
+        Tomato, Turtle, Visual,
     };
     let options: [(&str, bool, &[AlgorithmChoice]); 18] = [
-        ("init", args.init != "auto", &[Kmeans, Spherical, Minibatch, Auto]),
+        ("init", args.init != "auto", &[Kmeans, Spherical, Minibatch]),
         ("batch", args.batch.is_some(), &[Minibatch]),
         ("levels", !args.levels.is_empty(), &[Hierarchical]),
         ("eps", args.eps.is_some(), &[Dbscan, Optics]),
@@ -84,7 +84,7 @@ fn check_options(args: &FitArgs) -> Result<(), UsageError> {
         ("split", args.split.is_some(), &[Bisecting]),
     ];
     for (option, given, algorithms) in options {
-        if given && !algorithms.contains(&args.algorithm) && !algorithms.contains(&chosen(args)) {
+        if given && !algorithms.contains(&chosen(args)) {
             let names: Vec<String> = algorithms.iter().map(name).collect();
             return Err(UsageError(format!("--{option} belongs to --algorithm {}", names.join(", "))));
         }

@@ -421,7 +421,7 @@ impl Job<'_> {
         let algorithm = settings::algorithm_name(&self.args.fit);
         let why = match (self.args.fit.algorithm, settings::chosen(&self.args.fit)) {
             (AlgorithmChoice::Auto, AlgorithmChoice::Layers) => ", as no number of clusters is given",
-            (AlgorithmChoice::Auto, _) => ", as the number of clusters is given",
+            (AlgorithmChoice::Auto, _) => ", as the number of clusters or a start is given",
             _ => "",
         };
         let ended = match (clustering.n_iterations, clustering.converged) {

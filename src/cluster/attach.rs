@@ -3,7 +3,7 @@
 use super::directions::as_seen;
 use super::settle::{by_size, renumber};
 use super::{Assigner, Assignment, Clustering, Metric};
-use crate::collection::ClusterId;
+use crate::collection::{ClusterId, Csr, sparse_row};
 use crate::neighbors::{KnnGraph, nearest_of};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 use std::collections::HashMap;
@@ -95,6 +95,15 @@ pub(super) fn reach(graph: &KnnGraph, labels: &[Option<ClusterId>], n_clusters: 
         reach[cluster] = reach[cluster].max(fellow.map_or(0.0, |(_, distance)| f64::from(distance)));
     }
     reach
+}
+
+/// Which part of the weight of a row's edges leads to its own cluster; 0 where it has none.
+pub(super) fn share(graph: &Csr, labels: &[Option<ClusterId>], row: usize) -> f64 {
+    let (to, weights) = sparse_row(graph, row);
+    let edges = || to.iter().zip(weights).map(|(&to, &weight)| (to, f64::from(weight.max(0.0))));
+    let all: f64 = edges().map(|(_, weight)| weight).sum();
+    let own: f64 = edges().filter(|&(to, _)| labels[to as usize] == labels[row]).map(|(_, weight)| weight).sum();
+    if labels[row].is_some() && all > 0.0 { own / all } else { 0.0 }
 }
 
 /// What a density clusterer found in rows of shape (n_samples, n_features).

@@ -17,6 +17,8 @@ mod density;
 pub mod density_tree;
 mod device;
 mod directions;
+#[cfg(test)]
+mod edges;
 mod filter;
 mod gaussians;
 mod guard;

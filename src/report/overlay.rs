@@ -53,6 +53,7 @@ impl Overlay {
             OverlayValues::Texts(texts) => texts.classes.len(),
         }
     }
+
     /// The values of these rows for the map's script: numbers, or places among the names, of which the frequent come first.
     pub(super) fn values_of(&self, rows: impl Iterator<Item = usize>) -> Value {
         match &self.values {

@@ -5,11 +5,13 @@ use super::embedding::{DIM, RATE, embed};
 use super::heap::Heap;
 use super::join::join;
 use super::start::start;
-use super::votes::{attach, divided, modularity, share, smooth};
+use super::votes::{attach, divided, modularity, smooth};
+use crate::cluster::attach::share;
 use crate::cluster::density_tree::{CondensedTree, exact_spanning_tree};
 use crate::collection::{ClusterId, Csr};
 use crate::progress::{Interrupted, Reporter};
 use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
 
 /// The density at a row goes by the distance to its nearest of so many, itself the first.
 const MIN_SAMPLES: usize = 5;
@@ -59,7 +61,7 @@ impl ClusterLayer {
     pub(super) fn whole(n_samples: usize, most: Option<usize>) -> Self {
         let mut labels = vec![Some(0); n_samples];
         let strengths = vec![1.0; n_samples];
-        cap(&mut labels, &strengths, most.unwrap_or(usize::MAX));
+        cap(&mut labels, most.unwrap_or(usize::MAX), |_| strengths.clone());
         Self { labels, strengths, min_cluster_size: n_samples, persistence: 0.0, modularity: 0.0 }
     }
 
@@ -81,14 +83,20 @@ pub(super) fn layers(
     for number in 0..wanted.n_starts as u64 {
         let layers = of_start(neighbors, x, wanted, wanted.seed.wrapping_add(number << 32), reporter)?;
         let greatest = layers.iter().map(|layer| layer.modularity).fold(f64::NEG_INFINITY, f64::max);
-        let fits = |&layer: &usize| layers[layer].modularity > greatest - ALIKE;
-        let chosen = (0..layers.len()).filter(fits).min_by_key(|&layer| layers[layer].n_clusters());
-        if let Some(chosen) = chosen.filter(|_| greatest > most) {
+        if greatest > most {
             most = greatest;
+            let chosen = coarsest(&layers, greatest);
             best = (layers, chosen);
         }
     }
     Ok(best)
+}
+
+/// The layer of the fewest clusters that is about as modular as the most modular one.
+pub(super) fn coarsest(layers: &[ClusterLayer], greatest: f64) -> usize {
+    let fits = |&layer: &usize| layers[layer].modularity > greatest - ALIKE;
+    let fewest = (0..layers.len()).filter(fits).min_by_key(|&layer| layers[layer].n_clusters());
+    fewest.expect("the most modular one")
 }
 
 /// The layers of one start.
@@ -132,8 +140,7 @@ fn read(neighbors: &Neighborhood, tree: &CondensedTree, layer: barcode::Layer, w
         let noise: Vec<usize> = (0..labels.len()).filter(|&row| members.labels[row].is_none()).collect();
         divided(graph, &labels, &noise).into_iter().for_each(|row| labels[row] = None);
     }
-    let before = strengths(neighbors, &labels);
-    cap(&mut labels, &before, most);
+    cap(&mut labels, most, |labels| strengths(neighbors, labels));
     dissolve(&mut labels, wanted.min_cluster_size);
     let strengths = strengths(neighbors, &labels);
     let (min_cluster_size, persistence) = (layer.size, layer.persistence);
@@ -153,9 +160,9 @@ pub(super) fn strengths(neighbors: &Neighborhood, labels: &[Option<ClusterId>]) 
         let Some(cluster) = labels[row] else { return 0.0 };
         let (reach, median) = (neighbors.reach[row], medians[cluster]);
         let density = if reach > median { f64::from(median / reach) } else { 1.0 };
-        share(&neighbors.graph, labels, row, cluster) * density
+        share(&neighbors.graph, labels, row) * density
     };
-    (0..labels.len()).map(strength).collect()
+    (0..labels.len()).into_par_iter().map(strength).collect()
 }
 
 /// Those that they split into instead of clusters of more than `most` rows.
@@ -188,9 +195,13 @@ fn dissolve(labels: &mut [Option<ClusterId>], least: usize) -> bool {
     sizes.iter().any(|&size| size > 0 && size < least)
 }
 
-/// Makes noise of the least firm rows of clusters of more than `most`.
-fn cap(labels: &mut [Option<ClusterId>], strengths: &[f64], most: usize) {
+/// Makes noise of the least firm rows of clusters of more than `most`; how firm rows are is asked if there are any.
+fn cap(labels: &mut [Option<ClusterId>], most: usize, strengths: impl Fn(&[Option<ClusterId>]) -> Vec<f64>) {
     let sizes = sizes(labels);
+    if sizes.iter().all(|&size| size <= most) {
+        return;
+    }
+    let strengths = strengths(labels);
     for cluster in (0..sizes.len()).filter(|&cluster| sizes[cluster] > most) {
         let mut rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] == Some(cluster)).collect();
         rows.sort_by(|&a, &b| strengths[b].total_cmp(&strengths[a]).then(a.cmp(&b)));

@@ -2,7 +2,7 @@
 
 use super::barcode::Bars;
 use super::embedding::{DIM, RATE, embed};
-use super::find::strengths;
+use super::find::{coarsest, strengths};
 use super::heap::Heap;
 use super::join::{Borders, join};
 use super::partition::Partition;
@@ -10,6 +10,7 @@ use super::start::start;
 use super::votes::{attach, divided, modularity, smooth};
 use super::*;
 use crate::cluster::density_tree::{CondensedCluster, CondensedTree};
+use crate::cluster::edges::graph_of;
 use crate::collection::Csr;
 use crate::progress::{Silent, Watch};
 use crate::synth::{self, BlobsParams};
@@ -18,28 +19,10 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-/// Edges with weights as a symmetric matrix.
-fn graph(n: usize, edges: &[(usize, usize, f32)]) -> Csr {
-    let mut dense = Array2::<f32>::zeros((n, n));
-    for &(a, b, weight) in edges {
-        dense[[a, b]] = weight;
-        dense[[b, a]] = weight;
-    }
-    let (mut starts, mut indices, mut data) = (vec![0], Vec::new(), Vec::new());
-    for row in dense.outer_iter() {
-        row.iter().zip(0u32..).filter(|(weight, _)| **weight > 0.0).for_each(|(&weight, to)| {
-            indices.push(to);
-            data.push(weight);
-        });
-        starts.push(indices.len());
-    }
-    Csr::new((n, n), starts, indices, data)
-}
-
 /// Two triangles, joined by an edge.
 fn triangles() -> Csr {
     let edge = |(a, b)| (a, b, 1.0);
-    graph(6, &[(0, 1), (0, 2), (1, 2), (3, 4), (3, 5), (4, 5), (2, 3)].map(edge))
+    graph_of(6, &[(0, 1), (0, 2), (1, 2), (3, 4), (3, 5), (4, 5), (2, 3)].map(edge))
 }
 
 /// Heaps of so many rows in eight dimensions, in mixed order, and the heap of each row.
@@ -66,7 +49,7 @@ fn modularity_is_that_worked_by_hand() {
     assert!((modularity(&graph, &[a, a, a, b, b, b]) - (12.0 / 14.0 - 0.75 * 0.5)).abs() < 1e-12);
     assert_eq!(modularity(&graph, &[a; 6]), 0.25);
     assert!((modularity(&graph, &[a, a, a, None, None, None]) - (6.0 / 14.0 - 0.75 * 0.25)).abs() < 1e-12);
-    assert_eq!(modularity(&self::graph(3, &[]), &[a; 3]), 0.0);
+    assert_eq!(modularity(&graph_of(3, &[]), &[a; 3]), 0.0);
 }
 
 #[test]
@@ -83,7 +66,7 @@ fn noise_goes_where_most_weight_leads_and_members_too() {
     assert!(divided(&graph, &labels, &[2, 3]).is_empty());
     assert_eq!(divided(&graph, &[a, a, a, a, b, None], &[3, 4]), [3, 4]);
     let mut apart = [a, None, None];
-    attach(&self::graph(3, &[(0, 1, 1.0)]), &mut apart);
+    attach(&graph_of(3, &[(0, 1, 1.0)]), &mut apart);
     assert_eq!(apart, [a, a, None], "no path leads to a cluster");
 }
 
@@ -93,7 +76,7 @@ fn clusters_are_joined_where_much_of_their_weight_leads_across() {
     // Two squares with their diagonals, each in halves, and an edge between them.
     let square = |at: usize| [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)].map(|(a, b)| (at + a, at + b, 1.0));
     let edges = [&square(0)[..], &square(4), &[(3, 4, 0.1)]].concat();
-    let graph = graph(8, &edges);
+    let graph = graph_of(8, &edges);
     let joined = |least, most| {
         let mut labels: Vec<_> = [0, 0, 1, 1, 2, 2, 3, 3].map(Some).into();
         join(&graph, &mut labels, &flat, least, most);
@@ -159,6 +142,18 @@ fn a_row_is_as_firm_as_its_neighbours_agree_and_are_near() {
 }
 
 #[test]
+fn of_layers_about_as_modular_the_coarsest_is_chosen() {
+    let layer = |n_clusters: usize, modularity| ClusterLayer {
+        labels: (0..n_clusters).map(Some).collect(),
+        modularity,
+        ..ClusterLayer::whole(n_clusters, None)
+    };
+    let layers = [layer(30, 0.85), layer(11, 0.8961), layer(10, 0.8957), layer(2, 0.57)];
+    assert_eq!((coarsest(&layers, 0.8961), coarsest(&layers[..2], 0.8961)), (2, 1));
+    assert_eq!(coarsest(&[layer(11, 0.8961), layer(9, 0.887)], 0.8961), 0);
+}
+
+#[test]
 fn layers_are_the_peaks_of_persistence() {
     // All rows split into 60 and 40; the 60 into 30 and 20.
     let cluster = |parent, size, birth| CondensedCluster { parent, size, birth, death: 9.0 };
@@ -195,7 +190,7 @@ fn parts_are_connected_and_their_weights_add_up() {
     let two = Partition { parts: vec![0, 0, 0, 1, 1, 1], sizes: vec![3, 3] };
     assert_eq!(two.coarsen(&graph).get(0, 1), Some(&(1.0f32 / 3.0)));
     // A component that no drawn node is in still has a part.
-    let apart = self::graph(8, &[(0, 1, 1.0), (2, 3, 1.0), (4, 5, 1.0), (6, 7, 1.0)]);
+    let apart = graph_of(8, &[(0, 1, 1.0), (2, 3, 1.0), (4, 5, 1.0), (6, 7, 1.0)]);
     let partition = Partition::new(&apart, 1, 0);
     assert_eq!((partition.parts, partition.sizes), (vec![0; 8], vec![8]));
 }

@@ -65,15 +65,6 @@ pub(super) fn divided(graph: &Csr, labels: &[Option<ClusterId>], asked: &[usize]
     asked.iter().zip(votes).filter(|(_, vote)| !one_mind(vote)).map(|(&row, _)| row).collect()
 }
 
-/// Which part of the weight of a row's edges leads to a cluster; 1 for a row without edges.
-pub(super) fn share(graph: &Csr, labels: &[Option<ClusterId>], row: usize, cluster: ClusterId) -> f64 {
-    let (to, weights) = sparse_row(graph, row);
-    let total: f32 = weights.iter().sum();
-    let inside = to.iter().zip(weights).filter(|(to, _)| labels[**to as usize] == Some(cluster));
-    let inside: f32 = inside.map(|(_, &weight)| weight).sum();
-    if total > 0.0 { f64::from(inside / total) } else { 1.0 }
-}
-
 /// Moves rows to the cluster of most of their weight, all at once, for some rounds: clusters that are no denser inside than
 /// to others dissolve. Noise stays noise.
 pub(super) fn smooth(graph: &Csr, labels: &mut [Option<ClusterId>]) {

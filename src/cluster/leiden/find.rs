@@ -154,7 +154,7 @@ fn absorb(network: &Network, parts: &mut Parts, least: usize) -> Vec<usize> {
         let mut gone = vec![false; parts.n_parts];
         for part in small {
             let heaviest = coarse.edges(part).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
-            // One that takes another in stays for now.
+            // What has just taken another in is asked in the next turn, at the size that it has then.
             if let Some((to, _)) = heaviest.filter(|&(to, _)| !joined[part] && !gone[to]) {
                 into[part] = to as u32;
                 (gone[part], joined[to]) = (true, true);

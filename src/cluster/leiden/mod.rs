@@ -11,10 +11,10 @@ mod network;
 #[cfg(test)]
 mod tests;
 
-use super::attach::{Found, reach};
+use super::attach::{Found, reach, share};
 use super::guard::{at_least_one, check_rows, linfa_params, not_negative};
 use super::{ClusterError, Clustering, Metric};
-use crate::collection::{ClusterId, Csr, sparse_row};
+use crate::collection::{ClusterId, Csr};
 use crate::neighbors::{NeighborsParams, fuzzy_simplicial_set, nearest};
 use crate::progress::{Interrupted, Reporter};
 use find::{Wanted, divide, quality};
@@ -217,7 +217,7 @@ impl LeidenValidParams {
         let labels: Vec<Option<ClusterId>> = found.parts.of.iter().map(|&part| numbers[part as usize]).collect();
         let newman = Network::new(graph, Quality::Modularity);
         Ok(Communities {
-            strengths: strengths(graph, &labels),
+            strengths: (0..labels.len()).map(|node| share(graph, &labels, node)).collect(),
             labels,
             modularity: quality(&newman, &found.parts, 1.0 / newman.total),
             resolution: found.resolution,
@@ -253,16 +253,4 @@ impl LeidenValidParams {
         }
         Ok(clustering)
     }
-}
-
-/// Of each node the share of its weight that leads to its own cluster; 0 where it has none.
-fn strengths(graph: &Csr, labels: &[Option<ClusterId>]) -> Vec<f64> {
-    let share = |(row, label): (usize, &Option<ClusterId>)| {
-        let (to, weights) = sparse_row(graph, row);
-        let edges = || to.iter().zip(weights).map(|(&to, &weight)| (to, f64::from(weight.max(0.0))));
-        let all: f64 = edges().map(|(_, weight)| weight).sum();
-        let own: f64 = edges().filter(|&(to, _)| labels[to as usize] == *label).map(|(_, weight)| weight).sum();
-        if label.is_some() && all > 0.0 { own / all } else { 0.0 }
-    };
-    labels.iter().enumerate().map(share).collect()
 }

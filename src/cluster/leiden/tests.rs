@@ -4,6 +4,8 @@ use super::find::round;
 use super::moves::{move_nodes, refine};
 use super::network::Parts;
 use super::*;
+use crate::cluster::edges::graph_of;
+use crate::collection::sparse_row;
 use crate::progress::{Silent, Watch};
 use linfa::ParamGuard;
 use ndarray::Array2;
@@ -12,30 +14,13 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Edges with weights as a symmetric matrix.
-fn graph(n: usize, edges: &[(usize, usize, f32)]) -> Csr {
-    let mut rows = vec![Vec::new(); n];
-    for &(a, b, weight) in edges {
-        rows[a].push((b as u32, weight));
-        rows[b].push((a as u32, weight));
-    }
-    let (mut starts, mut to, mut weights) = (vec![0], Vec::new(), Vec::new());
-    for row in &mut rows {
-        row.sort_by_key(|&(to, _)| to);
-        to.extend(row.iter().map(|&(to, _)| to));
-        weights.extend(row.iter().map(|&(_, weight)| weight));
-        starts.push(to.len());
-    }
-    Csr::new((n, n), starts, to, weights)
-}
-
 /// So many cliques of five in a ring, each joined to the next by an edge.
 fn ring(n_cliques: usize) -> Csr {
     let pairs = (0..5).flat_map(|a| (a + 1..5).map(move |b| (a, b)));
     let inside = |clique: usize| pairs.clone().map(move |(a, b)| (5 * clique + a, 5 * clique + b, 1.0));
     let joined = |clique: usize| (5 * clique, 5 * ((clique + 1) % n_cliques) + 1, 1.0);
     let edges: Vec<_> = (0..n_cliques).flat_map(|clique| inside(clique).chain([joined(clique)])).collect();
-    graph(5 * n_cliques, &edges)
+    graph_of(5 * n_cliques, &edges)
 }
 
 /// Nodes that are joined at random, to three or so others each.
@@ -43,7 +28,7 @@ fn sparse(n: usize, seed: u64) -> Csr {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let draw = |rng: &mut ChaCha8Rng| (rng.random_range(0..n), rng.random_range(0..n));
     let pairs: BTreeSet<_> = (0..3 * n).map(|_| draw(&mut rng)).filter(|(a, b)| a < b).collect();
-    graph(n, &pairs.into_iter().map(|(a, b)| (a, b, rng.random_range(0.1..2.0))).collect::<Vec<_>>())
+    graph_of(n, &pairs.into_iter().map(|(a, b)| (a, b, rng.random_range(0.1..2.0))).collect::<Vec<_>>())
 }
 
 fn find(params: LeidenParams, graph: &Csr) -> Communities {
@@ -86,7 +71,7 @@ fn quality_is_that_of_leidenalg() {
     assert_eq!(graphs.len(), 3);
     for (value, name) in graphs.iter().flat_map(|value| [(value, "modularity"), (value, "cpm")]) {
         let edges: Vec<(usize, usize, f32)> = serde_json::from_value(value["edges"].clone()).unwrap();
-        let graph = graph(value["n"].as_u64().unwrap() as usize, &edges);
+        let graph = graph_of(value["n"].as_u64().unwrap() as usize, &edges);
         let kind = if name == "cpm" { Quality::Cpm } else { Quality::Modularity };
         let network = Network::new(&graph, kind);
         let of = |resolution: f64, seed| {
@@ -119,7 +104,7 @@ fn the_karate_club_falls_into_four() {
     let edges: Vec<(usize, usize, f32)> = serde_json::from_value(graphs[0]["edges"].clone()).unwrap();
     assert_eq!(edges.len(), 78);
     for seed in 0..10 {
-        let found = find(any_size().seed(seed), &graph(34, &edges));
+        let found = find(any_size().seed(seed), &graph_of(34, &edges));
         assert!((found.modularity - 0.41979).abs() < 1e-5, "{seed}: {}", found.modularity);
         assert!(found.n_clusters() == 4 && found.converged);
     }
@@ -130,7 +115,7 @@ fn the_karate_club_falls_into_four() {
 fn a_community_whose_bridge_leaves_is_divided() {
     let triangle = |a: usize| [(a, a + 1, 3.0), (a, a + 2, 3.0), (a + 1, a + 2, 3.0)];
     let bridge: Vec<_> = (1..7).map(|to| (0, to, 1.0)).chain([(0, 7, 10.0)]).collect();
-    let graph = graph(10, &[&triangle(1)[..], &triangle(4), &triangle(7), &bridge].concat());
+    let graph = graph_of(10, &[&triangle(1)[..], &triangle(4), &triangle(7), &bridge].concat());
     let network = Network::new(&graph, Quality::Modularity);
     let rate = 0.5 / network.total;
     let start = Parts::named(vec![0, 0, 0, 0, 0, 0, 0, 1, 1, 1]);
@@ -190,7 +175,7 @@ fn as_many_communities_as_are_asked_for_or_nearly() {
     let counts: Vec<usize> =
         [0.0, 0.2, 1.0, 5.0].iter().map(|&r| find(any_size().resolution(r), &graph).n_clusters()).collect();
     assert!(counts[0] == 1 && counts.is_sorted(), "{counts:?}");
-    let apart = self::graph(9, &[(0, 1, 1.0), (1, 2, 1.0), (3, 4, 1.0), (4, 5, 1.0), (6, 7, 1.0), (7, 8, 1.0)]);
+    let apart = self::graph_of(9, &[(0, 1, 1.0), (1, 2, 1.0), (3, 4, 1.0), (4, 5, 1.0), (6, 7, 1.0), (7, 8, 1.0)]);
     let found = find(any_size().n_clusters(1), &apart);
     assert_eq!(found.n_clusters(), 3, "nothing joins them");
 }
@@ -203,7 +188,7 @@ fn small_communities_join_what_they_lead_to_or_are_noise() {
     };
     let between = [(4, 5, 0.1), (7, 8, 0.2), (9, 0, 0.1)];
     let edges = [clique(0, 5), clique(5, 3), clique(8, 2), between.to_vec(), clique(10, 2)].concat();
-    let of = |least| find(LeidenParams::new().min_cluster_size(least).resolution(1.5), &graph(12, &edges));
+    let of = |least| find(LeidenParams::new().min_cluster_size(least).resolution(1.5), &graph_of(12, &edges));
     let named = |names: [&[usize]; 4]| -> Vec<_> {
         [5, 3, 2, 2].into_iter().zip(names).flat_map(|(n, name)| vec![name.first().copied(); n]).collect()
     };
@@ -215,14 +200,14 @@ fn small_communities_join_what_they_lead_to_or_are_noise() {
     assert_eq!(of(13).n_clusters(), 0);
     // A clique of five, one that it is joined to, and two pairs that are joined to that one alone.
     let edges = [clique(0, 5), vec![(0, 5, 0.5), (6, 7, 3.0), (8, 9, 3.0), (5, 6, 0.4), (5, 8, 0.4)]].concat();
-    let of = |least| find(LeidenParams::new().min_cluster_size(least).resolution(2.0), &graph(10, &edges));
+    let of = |least| find(LeidenParams::new().min_cluster_size(least).resolution(2.0), &graph_of(10, &edges));
     assert_eq!(of(1).n_clusters(), 4);
     assert_eq!(of(3).labels, [Some(0); 10], "the pairs don't come together without it");
 }
 
 #[test]
 fn a_part_that_leads_to_little_of_its_community_takes_no_more() {
-    let graph = graph(4, &[(0, 1, 5.0), (1, 2, 0.3), (1, 3, 0.05), (2, 3, 0.05)]);
+    let graph = graph_of(4, &[(0, 1, 5.0), (1, 2, 0.3), (1, 3, 0.05), (2, 3, 0.05)]);
     let network = Network::new(&graph, Quality::Cpm);
     let whole = Parts { of: vec![0; 4], n_parts: 1 };
     let found: BTreeSet<_> =
@@ -234,8 +219,8 @@ fn a_part_that_leads_to_little_of_its_community_takes_no_more() {
 
 #[test]
 fn graphs_of_little_have_communities_too() {
-    assert_eq!(find(any_size(), &graph(0, &[])).labels, []);
-    let none = find(any_size(), &graph(3, &[]));
+    assert_eq!(find(any_size(), &graph_of(0, &[])).labels, []);
+    let none = find(any_size(), &graph_of(3, &[]));
     assert_eq!((none.labels, none.modularity), (vec![Some(0), Some(1), Some(2)], 0.0));
     // A loop, and weights that are none.
     let odd = Csr::new((3, 3), vec![0, 2, 4, 5], vec![0, 1, 0, 2, 1], vec![2.0, 1.0, 1.0, f32::NAN, -1.0]);
