@@ -206,3 +206,17 @@ fn a_descent_takes_any_rows() {
     let params = NeighborsParams { search: Search::Descent, ..Default::default() };
     assert_eq!(nearest(random(3000, 3, 7).view(), &params, &Watch::stopping_after(0)), Err(Interrupted));
 }
+
+#[test]
+fn directions_have_one_dimension_less_than_the_space() {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let x = Array2::from_shape_simple_fn((3000, 4), || rng.random_range(-1.0f32..1.0));
+    let dimension = |metric| {
+        let params = NeighborsParams { metric, ..Default::default() };
+        nearest(x.view(), &params, &Silent).unwrap().intrinsic_dimension().unwrap()
+    };
+    let (space, sphere) = (dimension(Metric::Euclidean), dimension(Metric::Cosine));
+    assert!((3.4..4.1).contains(&space) && (2.7..3.1).contains(&sphere), "{space} {sphere}");
+    let equal = nearest(Array2::<f32>::zeros((20, 2)).view(), &NeighborsParams::default(), &Silent).unwrap();
+    assert_eq!(equal.intrinsic_dimension(), None);
+}

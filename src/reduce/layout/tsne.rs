@@ -120,3 +120,23 @@ fn pull(affinities: &Csr, row: usize, places: &[[f32; 2]]) -> [f32; 2] {
     }
     sum
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distance::Metric;
+
+    #[test]
+    fn a_third_as_many_neighbours_count_and_all_attention_is_shared() {
+        let distances = Array2::from_shape_fn((40, 9), |(row, place)| (row + 1) as f32 * (1.0 + place as f32).sqrt());
+        let attention = attention(distances.view());
+        for row in attention.outer_iter() {
+            let entropy: f64 = row.iter().map(|&share| -f64::from(share) * f64::from(share).ln()).sum();
+            assert!((entropy.exp() - 3.0).abs() < 1e-3 && (row.sum() - 1.0).abs() < 1e-6, "{row}");
+        }
+        let near = Array2::from_shape_fn((40, 9), |(row, place)| ((row + 1 + place) % 40) as u32);
+        let affinities = affinities(&KnnGraph::new(Metric::Euclidean, near, distances));
+        assert!((affinities.data().iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        assert_eq!(affinities.transpose_view().to_csr(), affinities);
+    }
+}
