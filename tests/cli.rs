@@ -617,6 +617,9 @@ fn choose_prints_a_table_draws_it_and_gives_its_reasons() {
     let json = desk.json(0, &["cluster", "in", "--out", "l.csv", "--algorithm", "kmeans"]);
     let sweep = &json["sweep"]["suggestion"]["n_clusters"];
     assert_eq!(&json["n_clusters"], sweep);
+    // Layers, which are what is taken where nothing is told, find it themselves, and have options of their own.
+    let layers = desk.json(0, &["cluster", "in", "--out", "l.csv", "--min-cluster-size", "3"]);
+    assert!(layers["sweep"].is_null(), "{layers}");
 }
 
 #[test]
