@@ -6,7 +6,7 @@
 
 use super::differences::squared_distances;
 use super::forest::grow;
-use super::lists::{Lists, arrays, index_of, key};
+use super::lists::{Lists, arrays, distance_of, index_of, key};
 use super::rows::Rows;
 use crate::progress::{Interrupted, Reporter};
 use ndarray::Array2;
@@ -37,15 +37,7 @@ pub(super) fn search(
 ) -> Result<(Array2<u32>, Array2<f32>), Interrupted> {
     let n = rows.len();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let lists = |k| Lists::new(n, k);
-    let mut descent = Descent {
-        rows,
-        lists: lists(k),
-        new: lists(MAX_CANDIDATES),
-        old: lists(MAX_CANDIDATES),
-        order: Vec::new(),
-        reporter,
-    };
+    let mut descent = Descent { rows, lists: Lists::new(n, k), order: Vec::new(), reporter };
     let n_rounds = n.ilog2().max(5);
     reporter.begin("neighbours", Some((N_TREES as u64 + u64::from(n_rounds)) * n as u64));
     for _ in 0..N_TREES {
@@ -84,18 +76,26 @@ impl Neighbor {
     fn is_new(self) -> bool {
         self.0 & 1 == 1
     }
+
+    /// The row whose neighbour this is, as its neighbour; the distance is left out.
+    fn seen_from(self, row: usize) -> Self {
+        Self((2 * row) as u64 | self.0 & 1)
+    }
 }
 
 struct Descent<'a> {
     rows: &'a Rows<'a>,
     /// Of [`Neighbor`]s.
     lists: Lists,
-    /// Who meets at each row: new ones one another and the old ones. By a number drawn for each pair of rows.
-    new: Lists,
-    old: Lists,
     /// The rows as the last tree orders them: what meets in turn is then still in the cache.
     order: Vec<u32>,
     reporter: &'a dyn Reporter,
+}
+
+/// Who meets at a row: new neighbours one another, and the old ones after them.
+struct Meeting {
+    ids: Vec<u32>,
+    n_new: usize,
 }
 
 impl Descent<'_> {
@@ -116,32 +116,32 @@ impl Descent<'_> {
 
     /// Lets neighbours of every row meet, and returns how many neighbours are new.
     fn round(&mut self, seed: u64) -> Result<usize, Interrupted> {
-        self.draw(seed);
-        self.order.par_chunks(CHUNK).try_for_each_init(Default::default, |(ids, squared), chunk| {
+        let meetings = self.draw(seed);
+        self.order.par_chunks(CHUNK).try_for_each_init(Vec::new, |squared, chunk| {
             self.reporter.check()?;
             for &row in chunk {
-                let ids: &mut Vec<u32> = ids;
-                ids.clear();
-                let id = |&key: &u64| index_of(key) as u32;
-                self.new.with(row as usize, |list| ids.extend(list.iter().map(id)));
-                let n_new = ids.len();
-                if n_new > 0 {
-                    self.old.with(row as usize, |list| ids.extend(list.iter().map(id)));
-                    self.meet(ids, n_new, squared);
+                let Meeting { ids, n_new } = &meetings[row as usize];
+                if *n_new > 0 {
+                    self.meet(ids, *n_new, squared);
                 }
             }
             self.reporter.advance(chunk.len() as u64);
             Ok(())
         })?;
-        Ok(self.lists.change(|_, list| list.iter().filter(|&&key| Neighbor(key).is_new()).count()))
+        let new = |list: &[u64]| list.iter().filter(|&&key| Neighbor(key).is_new()).count();
+        Ok(self.lists.change(|_, list| new(list)).into_iter().sum())
     }
 
     /// Offers the first of some rows, and all after them, to one another.
     fn meet(&self, ids: &[u32], n_first: usize, squared: &mut Vec<f32>) {
         let rows: Vec<&[f32]> = ids.iter().map(|&id| self.rows.row(id as usize)).collect();
         squared_distances(&rows, n_first, squared);
-        for (i, squared) in squared.chunks_exact(ids.len()).enumerate() {
+        let farthest: Vec<f32> = ids.iter().map(|&id| self.farthest(id as usize)).collect();
+        for (i, squared) in squared.chunks_exact(ids.len()).enumerate().take(n_first) {
             for j in i + 1..ids.len() {
+                if squared[j] > farthest[i].max(farthest[j]) {
+                    continue;
+                }
                 for (row, other) in [(ids[i] as usize, ids[j] as usize), (ids[j] as usize, ids[i] as usize)] {
                     let neighbor = Neighbor::new(squared[j], other);
                     self.lists.offer(row, neighbor.0, |there| Neighbor(there).row() == other);
@@ -150,38 +150,74 @@ impl Descent<'_> {
         }
     }
 
-    /// Draws who meets at each row, and marks as old those who will have met.
-    fn draw(&mut self, seed: u64) {
-        let Self { lists, new, old, .. } = self;
-        new.clear();
-        old.clear();
-        let draw = |a: usize, b: usize| hash(seed, (a.min(b) as u64) << 32 | a.max(b) as u64) << 32;
-        let both =
-            |row: usize, other: usize| [(row, other), (other, row)].map(|(to, id)| (to, draw(row, other) | id as u64));
-        lists.change(|row, list| {
-            for other in list.iter().map(|&key| Neighbor(key)).filter(|n| n.is_new()).map(Neighbor::row) {
-                for (to, drawn) in both(row, other) {
-                    new.offer(to, drawn, |there| there == drawn);
-                }
-            }
-            0
-        });
-        lists.change(|row, list| {
-            for neighbor in list {
-                let (other, is_new) = (Neighbor(*neighbor).row(), Neighbor(*neighbor).is_new());
-                for (to, drawn) in both(row, other) {
-                    // Where nobody is new, nobody meets.
-                    let (is_idle, meets) = new.with(to, |list| (list.is_empty(), list.binary_search(&drawn).is_ok()));
-                    if is_new && meets && to == row {
-                        *neighbor &= !1;
-                    } else if !is_new && !meets && !is_idle {
-                        old.offer(to, drawn, |there| there == drawn);
-                    }
-                }
-            }
-            0
-        });
+    /// How far the farthest neighbour of a row is, once it has all.
+    fn farthest(&self, row: usize) -> f32 {
+        self.lists.last(row).map_or(f32::INFINITY, distance_of)
     }
+
+    /// Draws who meets at each row of its neighbours and of the rows whose neighbour it is, and marks as old those that
+    /// will have met.
+    fn draw(&mut self, seed: u64) -> Vec<Meeting> {
+        let linked = self.linked();
+        let number = |a: usize, b: usize| hash(seed, (a.min(b) as u64) << 32 | a.max(b) as u64) << 32 | b as u64;
+        self.lists.change(|row, list| {
+            let all = list.iter().map(|&key| Neighbor(key)).chain(linked.of(row).iter().copied());
+            let (mut new, mut old) = (Vec::new(), Vec::new());
+            for neighbor in all {
+                let drawn = if neighbor.is_new() { &mut new } else { &mut old };
+                drawn.push(number(row, neighbor.row()));
+            }
+            least(&mut new);
+            if new.is_empty() {
+                // Where nobody is new, nobody meets.
+                old.clear();
+            }
+            old.retain(|drawn| new.binary_search(drawn).is_err());
+            least(&mut old);
+            for neighbor in list.iter_mut() {
+                if new.binary_search(&number(row, Neighbor(*neighbor).row())).is_ok() {
+                    *neighbor &= !1;
+                }
+            }
+            Meeting { ids: new.iter().chain(&old).map(|&drawn| index_of(drawn) as u32).collect(), n_new: new.len() }
+        })
+    }
+
+    /// Whose neighbour each row is.
+    fn linked(&mut self) -> Linked {
+        let lists = self.lists.change(|_, list| list.iter().map(|&key| Neighbor(key)).collect::<Vec<_>>());
+        let mut starts = vec![0; lists.len() + 1];
+        lists.iter().flatten().for_each(|neighbor| starts[neighbor.row() + 1] += 1);
+        (1..starts.len()).for_each(|row| starts[row] += starts[row - 1]);
+        let (mut next, mut links) = (starts.clone(), vec![Neighbor(0); starts[lists.len()]]);
+        for (row, list) in lists.iter().enumerate() {
+            for neighbor in list {
+                let place = &mut next[neighbor.row()];
+                links[*place] = neighbor.seen_from(row);
+                *place += 1;
+            }
+        }
+        Linked { starts, links }
+    }
+}
+
+/// The rows whose neighbour each row is, one row's after the other's.
+struct Linked {
+    starts: Vec<usize>,
+    links: Vec<Neighbor>,
+}
+
+impl Linked {
+    fn of(&self, row: usize) -> &[Neighbor] {
+        &self.links[self.starts[row]..self.starts[row + 1]]
+    }
+}
+
+/// Keeps the least [`MAX_CANDIDATES`] of some numbers, rising, each once.
+fn least(drawn: &mut Vec<u64>) {
+    drawn.sort_unstable();
+    drawn.dedup();
+    drawn.truncate(MAX_CANDIDATES);
 }
 
 /// A hash of a number: SplitMix64's.

@@ -67,31 +67,19 @@ impl Lists {
         self.lasts[row].store(list[self.k - 1], Relaxed);
     }
 
-    /// Shows each row's list to `change`, which may change what doesn't change the order, and returns the sum of its
+    /// Shows what there is of each row's list to `change`, which may change what doesn't change the order, and returns its
     /// answers.
-    pub fn change(&mut self, change: impl Fn(usize, &mut [u64]) -> usize + Sync) -> usize {
+    pub fn change<T: Send>(&mut self, change: impl Fn(usize, &mut [u64]) -> T + Sync) -> Vec<T> {
         let k = self.k;
         let blocks = self.blocks.par_iter_mut().enumerate().map(|(block, keys)| {
             let keys = keys.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
-            keys.chunks_exact_mut(k).enumerate().map(|(row, list)| change(block * BLOCK + row, list)).sum::<usize>()
+            let rows = keys.chunks_exact_mut(k).enumerate().map(|(row, list)| {
+                let filled = list.partition_point(|&key| key != EMPTY);
+                change(block * BLOCK + row, &mut list[..filled])
+            });
+            rows.collect::<Vec<T>>()
         });
-        blocks.sum()
-    }
-
-    /// What there is of a row's list.
-    pub fn with<T>(&self, row: usize, read: impl FnOnce(&[u64]) -> T) -> T {
-        let block = self.blocks[row / BLOCK].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let list = &block[row % BLOCK * self.k..][..self.k];
-        read(&list[..list.partition_point(|&key| key != EMPTY)])
-    }
-
-    /// Empties all lists.
-    pub fn clear(&mut self) {
-        self.change(|_, list| {
-            list.fill(EMPTY);
-            0
-        });
-        self.lasts.par_iter_mut().for_each(|last| *last.get_mut() = EMPTY);
+        blocks.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
     /// All lists, one after the other.
