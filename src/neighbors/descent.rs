@@ -49,14 +49,16 @@ pub(super) fn search(
         }
     }
     reporter.end();
-    let mut keys = descent.lists.into_keys();
-    keys.par_chunks_exact_mut(k).enumerate().for_each(|(row, list)| {
-        for neighbor in list.iter_mut() {
-            let other = Neighbor(*neighbor).row();
-            *neighbor = key(rows.distance(row, rows, other), other);
-        }
+    let Descent { lists, order, .. } = descent;
+    let mut keys = lists.into_keys();
+    let exact = |&row: &u32| {
+        let others = keys[row as usize * k..][..k].iter().map(|&key| Neighbor(key).row());
+        let mut list: Vec<u64> = others.map(|other| key(rows.distance(row as usize, rows, other), other)).collect();
         list.sort_unstable();
-    });
+        list
+    };
+    let lists: Vec<Vec<u64>> = order.par_iter().map(exact).collect();
+    order.iter().zip(lists).for_each(|(&row, list)| keys[row as usize * k..][..k].copy_from_slice(&list));
     Ok(arrays(&keys, k))
 }
 

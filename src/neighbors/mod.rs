@@ -56,7 +56,7 @@ impl Default for NeighborsParams {
 /// Rows from which on a descent is preferred: it takes less than half the time there, and all pairs some seconds.
 const DESCENT_FROM: usize = 30_000;
 /// Rows of which a descent's neighbours are compared with the exact ones.
-const SAMPLE: usize = 256;
+const SAMPLE: usize = 128;
 
 /// The nearest neighbours of each row of `x`, shape (n_samples, n_features), whose values must be finite.
 ///
