@@ -2,6 +2,8 @@
 
 use crate::distance::Metric;
 use ndarray::{Array2, ArrayView2};
+use std::iter::Sum;
+use std::ops::Add;
 
 /// The nearest neighbours of each of n rows: other rows, the nearest first, of equal ones that of the lower number.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +77,7 @@ impl KnnGraph {
     pub fn neighbors(&self, row: usize) -> impl ExactSizeIterator<Item = (usize, f32)> + '_ {
         self.indices.row(row).into_iter().zip(self.distances.row(row)).map(|(&to, &distance)| (to as usize, distance))
     }
+
     /// The dimension that the rows seem to have near every one of them: how fast the number of neighbours grows with their
     /// distance. E. Levina, P. J. Bickel, Maximum likelihood estimation of intrinsic dimension, 2004, the inverses averaged
     /// as D. J. C. MacKay and Z. Ghahramani propose. Too low for few rows of many dimensions, where much is rim. `None`
@@ -90,16 +93,48 @@ impl KnnGraph {
     /// # Ok::<(), alike::progress::Interrupted>(())
     /// ```
     pub fn intrinsic_dimension(&self) -> Option<f64> {
-        let (mut logarithms, mut n) = (0.0, 0.0);
-        for distances in self.distances.outer_iter() {
-            let farthest = distances.last().map_or(0.0, |&distance| f64::from(distance));
-            let apart = distances.iter().filter(|distance| **distance > 0.0);
-            n += (apart.clone().count() as f64 - 2.0).max(0.0);
-            if apart.clone().count() > 2 {
-                logarithms += apart.map(|&distance| (farthest / f64::from(distance)).ln()).sum::<f64>();
-            }
+        (0..self.n_samples()).map(|row| self.growth(row)).sum::<Growth>().dimension()
+    }
+
+    /// What a row says of the [`intrinsic_dimension`](Self::intrinsic_dimension) of those about it.
+    pub(crate) fn growth(&self, row: usize) -> Growth {
+        let distances = self.distances.row(row);
+        let farthest = distances.last().map_or(0.0, |&distance| f64::from(distance));
+        let apart = distances.iter().filter(|distance| **distance > 0.0);
+        let n = apart.clone().count();
+        if n < 3 {
+            return Growth::default();
         }
         let squared = if self.metric == Metric::Cosine { 2.0 } else { 1.0 };
-        (logarithms > 0.0).then(|| squared * n / logarithms)
+        let logarithms = apart.map(|&distance| (farthest / f64::from(distance)).ln()).sum();
+        Growth { neighbors: squared * (n - 2) as f64, logarithms }
+    }
+}
+
+/// How the number of neighbours grows with their distance, summed over rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Growth {
+    neighbors: f64,
+    logarithms: f64,
+}
+
+impl Growth {
+    /// The dimension in which it grows so; `None` where no distances differ.
+    pub(crate) fn dimension(self) -> Option<f64> {
+        (self.logarithms > 0.0).then(|| self.neighbors / self.logarithms)
+    }
+}
+
+impl Add for Growth {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { neighbors: self.neighbors + other.neighbors, logarithms: self.logarithms + other.logarithms }
+    }
+}
+
+impl Sum for Growth {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Self::add)
     }
 }

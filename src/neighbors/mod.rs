@@ -14,6 +14,7 @@ mod rows;
 pub use file::GraphFileError;
 pub use fuzzy::fuzzy_simplicial_set;
 pub(crate) use fuzzy::{memberships, symmetric};
+pub(crate) use graph::Growth;
 pub use graph::KnnGraph;
 
 use crate::distance::Metric;

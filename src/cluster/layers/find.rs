@@ -2,15 +2,15 @@
 
 use super::barcode::{self, Bars};
 use super::embedding::{DIM, RATE, embed};
-use super::heap::Heap;
 use super::join::join;
 use super::start::start;
 use super::votes::{attach, divided, modularity, smooth};
 use crate::cluster::attach::share;
 use crate::cluster::density_tree::{CondensedTree, exact_spanning_tree};
 use crate::collection::{ClusterId, Csr};
+use crate::neighbors::{Growth, KnnGraph, fuzzy_simplicial_set};
 use crate::progress::{Interrupted, Reporter};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 /// The density at a row goes by the distance to its nearest of so many, itself the first.
@@ -25,8 +25,21 @@ pub(super) struct Neighborhood {
     pub(super) graph: Csr,
     /// How far the last of the nearest of each row is.
     pub(super) reach: Vec<f32>,
-    /// What chance makes of such rows.
-    pub(super) heap: Heap,
+    /// How the number of neighbours grows with their distance about each row.
+    pub(super) growths: Vec<Growth>,
+    pub(super) n_neighbors: usize,
+}
+
+impl Neighborhood {
+    pub(super) fn new(graph: &KnnGraph) -> Self {
+        let last = |distances: ArrayView1<'_, f32>| distances.last().copied().unwrap_or(0.0);
+        Self {
+            graph: fuzzy_simplicial_set(graph),
+            reach: graph.distances().outer_iter().map(last).collect(),
+            growths: (0..graph.n_samples()).map(|row| graph.growth(row)).collect(),
+            n_neighbors: graph.n_neighbors(),
+        }
+    }
 }
 
 /// What is looked for.
@@ -131,7 +144,7 @@ fn read(neighbors: &Neighborhood, tree: &CondensedTree, layer: barcode::Layer, w
     let mut labels = members.labels.clone();
     attach(graph, &mut labels);
     smooth(graph, &mut labels);
-    join(graph, &mut labels, &neighbors.heap, wanted.n_clusters.unwrap_or(1), most);
+    join(neighbors, &mut labels, wanted.n_clusters.unwrap_or(1), most);
     if dissolve(&mut labels, wanted.min_cluster_size) {
         attach(graph, &mut labels);
     }

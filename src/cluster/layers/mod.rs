@@ -21,11 +21,10 @@ pub use find::ClusterLayer;
 use super::attach::{Found, reach};
 use super::guard::{at_least, check_rows, linfa_params};
 use super::{ClusterError, Clustering, Metric};
-use crate::neighbors::{KnnGraph, NeighborsParams, fuzzy_simplicial_set, nearest};
+use crate::neighbors::{KnnGraph, NeighborsParams, nearest};
 use crate::progress::Reporter;
 use find::{Neighborhood, Wanted};
-use heap::Heap;
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::ArrayView2;
 
 /// Most features of rows that are compared by euclidean distance, if nothing else is asked for: points, not embeddings.
 const FEW: usize = 10;
@@ -169,14 +168,10 @@ impl LayersValidParams {
         reporter: &dyn Reporter,
     ) -> Result<Layers, ClusterError> {
         assert_eq!(graph.n_samples(), x.nrows(), "the graph of these rows");
-        let dimension = graph.intrinsic_dimension().unwrap_or(f64::INFINITY);
-        reporter.detail(&format!("intrinsic dimension {dimension:.1}"));
-        let last = |distances: ArrayView1<'_, f32>| distances.last().copied().unwrap_or(0.0);
-        let neighbors = Neighborhood {
-            graph: fuzzy_simplicial_set(graph),
-            reach: graph.distances().outer_iter().map(last).collect(),
-            heap: Heap::new(dimension, graph.n_neighbors()),
-        };
+        if let Some(dimension) = graph.intrinsic_dimension() {
+            reporter.detail(&format!("intrinsic dimension {dimension:.1}"));
+        }
+        let neighbors = Neighborhood::new(graph);
         let (mut layers, chosen) = match self.wanted.n_clusters {
             Some(1) => Default::default(),
             _ => find::layers(&neighbors, x, &self.wanted, reporter)?,

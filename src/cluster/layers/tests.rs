@@ -2,8 +2,7 @@
 
 use super::barcode::Bars;
 use super::embedding::{DIM, RATE, embed};
-use super::find::{coarsest, strengths};
-use super::heap::Heap;
+use super::find::{Neighborhood, coarsest, strengths};
 use super::join::{Borders, join};
 use super::partition::Partition;
 use super::start::start;
@@ -12,6 +11,7 @@ use super::*;
 use crate::cluster::density_tree::{CondensedCluster, CondensedTree};
 use crate::cluster::edges::graph_of;
 use crate::collection::Csr;
+use crate::neighbors::fuzzy_simplicial_set;
 use crate::progress::{Silent, Watch};
 use crate::synth::{self, BlobsParams};
 use linfa::ParamGuard;
@@ -23,6 +23,15 @@ use rand_chacha::ChaCha8Rng;
 fn triangles() -> Csr {
     let edge = |(a, b)| (a, b, 1.0);
     graph_of(6, &[(0, 1), (0, 2), (1, 2), (3, 4), (3, 5), (4, 5), (2, 3)].map(edge))
+}
+
+/// Rows about which neighbours grow as in the plane, three of each.
+fn neighborhood(graph: Csr, reach: Vec<f32>) -> Neighborhood {
+    let (n_neighbors, n) = (3, graph.rows());
+    let (x, _) = cube(1000, 2);
+    let params = NeighborsParams { n_neighbors, ..Default::default() };
+    let growth = nearest(x.view(), &params, &Silent).unwrap().growth(0);
+    Neighborhood { growths: vec![growth; n], graph, reach, n_neighbors }
 }
 
 /// Heaps of so many rows in eight dimensions, in mixed order, and the heap of each row.
@@ -72,21 +81,20 @@ fn noise_goes_where_most_weight_leads_and_members_too() {
 
 #[test]
 fn clusters_are_joined_where_much_of_their_weight_leads_across() {
-    let flat = Heap::new(2.0, 3);
     // Two squares with their diagonals, each in halves, and an edge between them.
     let square = |at: usize| [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)].map(|(a, b)| (at + a, at + b, 1.0));
     let edges = [&square(0)[..], &square(4), &[(3, 4, 0.1)]].concat();
-    let graph = graph_of(8, &edges);
+    let neighbors = neighborhood(graph_of(8, &edges), vec![1.0; 8]);
     let joined = |least, most| {
         let mut labels: Vec<_> = [0, 0, 1, 1, 2, 2, 3, 3].map(Some).into();
-        join(&graph, &mut labels, &flat, least, most);
+        join(&neighbors, &mut labels, least, most);
         labels.into_iter().flatten().collect::<Vec<_>>()
     };
     assert_eq!(joined(1, 8), [0, 0, 0, 0, 2, 2, 2, 2]);
     assert_eq!(joined(3, 8), [0, 0, 0, 0, 2, 2, 3, 3]);
     assert_eq!(joined(1, 3), [0, 0, 1, 1, 2, 2, 3, 3]);
     let mut noise = [None; 8];
-    join(&graph, &mut noise, &flat, 1, 8);
+    join(&neighbors, &mut noise, 1, 8);
     assert_eq!(noise, [None; 8]);
 }
 
@@ -106,8 +114,8 @@ fn a_flat_cut_through_a_heap_is_as_broad_and_deep_as_expected() {
         let neighbors = nearest(x.view(), &params, &Silent).unwrap();
         let found = neighbors.intrinsic_dimension().unwrap();
         assert!((0.8..1.02).contains(&(found / dimension as f64)), "{found} of {dimension}");
-        let borders = Borders::new(&fuzzy_simplicial_set(&neighbors), &half);
-        let heap = Heap::new(found, 15);
+        let borders = Borders::new(&Neighborhood::new(&neighbors), &half);
+        let heap = borders.heap((0, 1));
         let broad = borders.share((0, 1)) / heap.facet(1500);
         assert!((0.5..2.0).contains(&broad), "{dimension}: {broad}");
         let deep = borders.depth((0, 1)) / heap.depth();
@@ -133,7 +141,7 @@ fn heaps_stay_whole_in_any_dimension() {
 #[test]
 fn a_row_is_as_firm_as_its_neighbours_agree_and_are_near() {
     let reach = vec![1.0, 1.0, 2.0, 1.0, 1.0, 4.0];
-    let neighbors = Neighborhood { graph: triangles(), reach, heap: Heap::new(2.0, 2) };
+    let neighbors = neighborhood(triangles(), reach);
     let [a, b] = [Some(0), Some(1)];
     let found = strengths(&neighbors, &[a, a, a, b, b, b]);
     let by_hand = [1.0, 1.0, 2.0 / 3.0 / 2.0, 2.0 / 3.0, 1.0, 0.25];
