@@ -3,7 +3,7 @@
 use super::args::ClusterArgs;
 use super::printer::Printer;
 use super::{Exit, inputs, results, settings, stream};
-use crate::cluster::{Algorithm, Assigner};
+use crate::cluster::Algorithm;
 use crate::embed::files;
 use crate::evaluate::files::{check_labels, write_columns};
 use crate::pipeline::{self, Context};
@@ -40,12 +40,8 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
     };
     let outcome = pipeline::run(input.embeddings.features(), &params, &context, printer)?;
     let clustering = &outcome.fitted.clustering;
-    let levels = || match &clustering.assigner {
-        Assigner::Tree(tree) => tree.paths(outcome.fitted.reduced.to_dense().view()),
-        _ => Vec::new(),
-    };
     let ids = input.embeddings.ids().iter().map(|id| Cow::from(id.as_str()));
-    write_columns(&args.out, ids, &clustering.labels, levels)?;
+    write_columns(&args.out, ids, &clustering.labels, &clustering.levels)?;
     if let Some(path) = &args.save {
         outcome.model.save(path)?;
     }

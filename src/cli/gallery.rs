@@ -3,7 +3,7 @@
 use super::args::InputArgs;
 use super::{results, settings};
 use crate::cluster::{Assigner, Metric};
-use crate::collection::{Features, Skipped, Truth};
+use crate::collection::{ClusterId, Features, Skipped, Truth};
 use crate::decode::decode;
 use crate::embed::{Embedded, Extractors};
 use crate::evaluate::{Sampling, sample_rows};
@@ -117,7 +117,7 @@ pub fn write(
 }
 
 /// What the clusterer says of each image, where it isn't the same of all: how sure it is and how far the image is from its
-/// cluster, and of clusters of clusters the finer ones.
+/// cluster, and the clusters of other granularities.
 fn found(outcome: &Outcome<'_>) -> Vec<Overlay> {
     // As many digits as are looked at.
     let short = |value: f64| format!("{value:.3e}").parse().ok();
@@ -129,17 +129,12 @@ fn found(outcome: &Outcome<'_>) -> Vec<Overlay> {
     };
     let confidence = numbers("confidence", &|verdict| verdict.confidence);
     let distance = numbers("distance", &|verdict| Some(verdict.distance));
-    let fitted = &outcome.fitted;
-    let paths = match &fitted.clustering.assigner {
-        Assigner::Tree(tree) => tree.paths(fitted.reduced.to_dense().view()),
-        _ => Vec::new(),
+    let level = |(number, level): (usize, &Vec<Option<ClusterId>>)| Overlay {
+        name: format!("level {}", number + 1),
+        values: OverlayValues::Texts(Truth::from_names(level.iter().map(|cluster| cluster.map(|c| c.to_string())))),
     };
-    let level = |level: usize| Overlay {
-        name: format!("level {}", level + 1),
-        values: OverlayValues::Texts(Truth::from_names(paths.iter().map(|path| Some(path[level].to_string())))),
-    };
-    let n_finer = paths.first().map_or(0, |path| path.len() - 1);
-    confidence.into_iter().chain(distance).chain((0..n_finer).rev().map(level)).collect()
+    let levels = outcome.fitted.clustering.levels.iter().enumerate().rev().map(level);
+    confidence.into_iter().chain(distance).chain(levels).collect()
 }
 
 /// Which clusters, of the largest, have images near one another; of a sample where there are many images.

@@ -1,8 +1,8 @@
 //! What a run found, as JSON and as lines for people.
 
 use super::printer::Printer;
-use crate::cluster::{Assigner, Clustering};
-use crate::collection::Skipped;
+use crate::cluster::Clustering;
+use crate::collection::{ClusterId, Skipped};
 use crate::embed::EmbedSeconds;
 use crate::evaluate::{Evaluation, Scores};
 use crate::model::Model;
@@ -42,14 +42,11 @@ pub fn run(
     embed: Option<&EmbedSeconds>,
     [reduce, fit, score]: [Duration; 3],
 ) -> Value {
-    let levels = match &clustering.assigner {
-        Assigner::Tree(tree) => Some(tree.levels.iter().map(|level| level.nrows()).collect::<Vec<_>>()),
-        _ => None,
-    };
+    let n_clusters = |level: &Vec<_>| level.iter().flatten().max().map_or(0, |most: &ClusterId| most + 1);
     json!({
         "n_samples": clustering.labels.len(),
         "n_clusters": clustering.n_clusters(),
-        "levels": levels,
+        "levels": clustering.levels.iter().map(n_clusters).collect::<Vec<_>>(),
         "clusters": evaluation.clusters,
         "noise": evaluation.noise,
         "coverage": evaluation.coverage,

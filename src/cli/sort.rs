@@ -403,12 +403,13 @@ impl Job<'_> {
         output: &Output,
     ) -> anyhow::Result<()> {
         let items = self.embedded.kept.iter().map(|&index| &self.collection.source.items()[index]);
+        let levels = &outcome.fitted.clustering.levels;
         let rows: Vec<Row<'_>> = items
             .zip(&outcome.verdicts)
             .zip(destinations)
             .map(|((item, verdict), destination)| Row { item, verdict, destination: destination.as_deref() })
             .collect();
-        Ok(tables::write_clusters(&output.root().join(CLUSTERS), &rows, &outcome.model, &self.collection)?)
+        Ok(tables::write_clusters(&output.root().join(CLUSTERS), &rows, levels, &outcome.model, &self.collection)?)
     }
 
     fn facts(&self, outcome: &Outcome<'_>) -> Vec<(String, String)> {

@@ -28,7 +28,7 @@ pub fn run(args: &ClusterArgs, params: &FitParams, printer: &Printer) -> anyhow:
         settings: settings::typed(&args.input, &args.extractor, &args.fit, &args.truth),
     };
     let found = pipeline::run_blocks(&mut file, params, &context, printer)?;
-    write_columns(&args.out, file.ids(), &found.clustering.labels, Vec::new)?;
+    write_columns(&args.out, file.ids(), &found.clustering.labels, &[])?;
     if let Some(path) = &args.save {
         found.model.save(path)?;
     }

@@ -1,7 +1,7 @@
 //! The tables `alike sort` leaves: clusters.csv, skipped.csv, run.json.
 
 use crate::arrange::Mode;
-use crate::collection::Skipped;
+use crate::collection::{ClusterId, Skipped};
 use crate::files::{At, FileError, write_whole};
 use crate::model::{Model, UNCLUSTERED, Verdict};
 use crate::source::{Collection, Item, path_id};
@@ -23,24 +23,34 @@ pub struct Row<'a> {
     pub destination: Option<&'a Path>,
 }
 
-/// Writes `id,path,cluster,name,confidence,distance,destination` and the columns that came with the collection.
-pub fn write_clusters(path: &Path, rows: &[Row<'_>], model: &Model, collection: &Collection) -> Result<(), FileError> {
+/// Writes `id,path,cluster,name,confidence,distance,destination`, the clusters of other granularities as `level-1` and so
+/// on, and the columns that came with the collection.
+pub fn write_clusters(
+    path: &Path,
+    rows: &[Row<'_>],
+    levels: &[Vec<Option<ClusterId>>],
+    model: &Model,
+    collection: &Collection,
+) -> Result<(), FileError> {
     write_whole(path, |out| {
         let mut csv = csv::Writer::from_writer(out);
         let header = ["id", "path", "cluster", "name", "confidence", "distance", "destination"];
-        csv.write_record(header.into_iter().chain(collection.columns.iter().map(String::as_str)))?;
-        for Row { item, verdict, destination } in rows {
+        let names: Vec<String> = (1..=levels.len()).map(|level| format!("level-{level}")).collect();
+        csv.write_record(header.into_iter().chain(names.iter().chain(&collection.columns).map(String::as_str)))?;
+        let number_of = |cluster: Option<ClusterId>| cluster.map_or_else(String::new, |c| c.to_string());
+        for (row, Row { item, verdict, destination }) in rows.iter().enumerate() {
             let number = |v: Option<f64>| v.map_or_else(String::new, |v| format!("{v:.6}"));
             let fields = [
                 item.id.clone(),
                 item.path.as_ref().map_or_else(String::new, |p| written(p)),
-                verdict.cluster.map_or_else(String::new, |c| c.to_string()),
+                number_of(verdict.cluster),
                 verdict.cluster.map_or(UNCLUSTERED, |c| &model.clusters[c].name).to_owned(),
                 number(verdict.confidence),
                 number(Some(verdict.distance)),
                 destination.map_or_else(String::new, written),
             ];
-            csv.write_record(fields.iter().chain(&item.extra))?;
+            let levels: Vec<String> = levels.iter().map(|level| number_of(level[row])).collect();
+            csv.write_record(fields.iter().chain(&levels).chain(&item.extra))?;
         }
         csv.flush()
     })

@@ -135,7 +135,8 @@ impl Found {
             strengths: strengths.into_iter().map(|strength| strength as f32).collect(),
             reach: order.iter().map(|&cluster| reach[cluster]).collect(),
         });
-        Clustering { labels, assigner, inertia: None, n_iterations: 1, converged: true, summary: None }
+        let levels = Vec::new();
+        Clustering { labels, levels, assigner, inertia: None, n_iterations: 1, converged: true, summary: None }
     }
 }
 
@@ -167,7 +168,8 @@ pub fn attach_noise(clustering: &mut Clustering) {
     noise.iter().zip(&nearest).for_each(|(&row, &to)| labels[row] = labels[members[to as usize]]);
     let strengths = strengths.iter().map(|&strength| f64::from(strength)).collect();
     let found = Found { labels, strengths, reach: vec![f64::MAX; reach.len()] };
-    *clustering = found.clustering(rows.view(), *metric);
+    let levels = std::mem::take(&mut clustering.levels);
+    *clustering = Clustering { levels, ..found.clustering(rows.view(), *metric) };
 }
 
 #[cfg(test)]

@@ -114,7 +114,15 @@ impl Classifier {
             found = labels(&self);
         }
         let assigner = Assigner::Classifier(self);
-        Clustering { labels: found, assigner, inertia: None, n_iterations, converged: true, summary: None }
+        Clustering {
+            labels: found,
+            levels: Vec::new(),
+            assigner,
+            inertia: None,
+            n_iterations,
+            converged: true,
+            summary: None,
+        }
     }
 
     /// Without the clusters that are not in `order`, and those in this order.

@@ -129,6 +129,7 @@ impl DbscanValidParams {
         assigner.clusters = core.iter().map(|&row| labels[row].expect("core rows are in a cluster")).collect();
         Ok(Clustering {
             labels,
+            levels: Vec::new(),
             assigner: Assigner::Density(assigner),
             inertia: None,
             n_iterations: 1,

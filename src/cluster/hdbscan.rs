@@ -4,8 +4,10 @@
 //! J. Healy, Accelerated hierarchical density based clustering, 2017.
 
 use super::attach::Found;
-use super::density_tree::{CondensedTree, Cut, Edge, Selection, exact_spanning_tree, graph_spanning_tree};
+use super::density_tree::{Bars, CondensedTree, Cut, Edge, Selection, TreeLayer};
+use super::density_tree::{exact_spanning_tree, graph_spanning_tree};
 use super::guard::{at_least, check_rows, linfa_params, not_negative};
+use super::settle::level;
 use super::{ClusterError, Clustering, Metric};
 use crate::neighbors::{NeighborsParams, nearest};
 use crate::progress::{Interrupted, Reporter};
@@ -152,7 +154,10 @@ impl HdbscanValidParams {
         }
         let reach = members.clusters.iter().map(|&cluster| tree.reach(cluster)).collect();
         let found = Found { labels: members.labels, strengths: members.strengths, reach };
-        let mut clustering = found.clustering(x, self.metric);
+        let cut = |layer: TreeLayer| level(tree.members(layer.clusters, usize::MAX).labels);
+        let levels = Bars::new(&tree, self.min_cluster_size).layers().into_iter().map(cut).collect();
+        let mut clustering = Clustering { levels, ..found.clustering(x, self.metric) };
+        clustering.levels.retain(|level| *level != clustering.labels);
         if self.attach_noise {
             super::attach_noise(&mut clustering);
         }

@@ -143,11 +143,14 @@ impl HierarchicalValidParams {
         let mut labels = labels.into_iter();
         let leaves = labels.next().expect("at least one level");
         let mut tree = Tree { levels, parents: labels.collect() };
-        tree.settle(x, leaves);
+        let leaves = tree.settle(x, leaves);
+        let level = |level: usize| leaves.iter().map(|&leaf| Some(tree.path(leaf)[level])).collect();
+        let levels = (0..tree.parents.len()).map(level).collect();
         let found = tree.assign(x);
         let labels = found.iter().map(|assignment| assignment.cluster).collect();
         let inertia = Some(found.iter().map(|assignment| assignment.distance * assignment.distance).sum());
-        Ok(Clustering { labels, assigner: Assigner::Tree(tree), inertia, n_iterations, converged, summary: None })
+        let assigner = Assigner::Tree(tree);
+        Ok(Clustering { labels, levels, assigner, inertia, n_iterations, converged, summary: None })
     }
 
     /// Clusters of each level, the finest first.

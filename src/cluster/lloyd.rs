@@ -235,6 +235,7 @@ fn by_size<C: Compare>(rows: &impl Points, run: Run, compare: impl Fn(usize) -> 
     }
     Clustering {
         labels,
+        levels: Vec::new(),
         assigner: Assigner::Centroids(Centroids { metric: rows.metric(), centroids, blank }),
         inertia: Some(run.inertia),
         n_iterations: run.n_iterations,

@@ -142,6 +142,7 @@ impl MixtureValidParams {
         }
         Ok(Clustering {
             labels,
+            levels: Vec::new(),
             assigner: Assigner::Mixture(mixture),
             inertia: None,
             n_iterations,

@@ -125,6 +125,9 @@ pub enum Algorithm {
 pub struct Clustering {
     /// The cluster of each row; `None` is noise. Clusters are numbered by falling size, ties by first member.
     pub labels: Vec<Option<ClusterId>>,
+    /// The same at other granularities, the finest first: the levels below clusters of clusters, the other layers, the
+    /// lasting cuts of a tree of density. None where there is but one.
+    pub levels: Vec<Vec<Option<ClusterId>>>,
     /// Assigns new rows, and gives the rows of the fit the same labels.
     pub assigner: Assigner,
     /// Sum of squared distances to the centroids; for the cosine metric the sum of (1 - cos). `None` where clusters have

@@ -47,6 +47,7 @@ pub(super) fn settle(
     }
     Ok(Clustering {
         labels,
+        levels: Vec::new(),
         assigner: Assigner::Centroids(centroids),
         inertia: Some(inertia),
         n_iterations: 0,
@@ -73,6 +74,14 @@ pub(super) fn by_size(labels: &[Option<ClusterId>], n_clusters: usize) -> Vec<Cl
 pub(super) fn out_of_order(labels: &[Option<ClusterId>], n_clusters: usize) -> Option<Vec<ClusterId>> {
     let order = by_size(labels, n_clusters);
     (!order.iter().copied().eq(0..n_clusters)).then_some(order)
+}
+
+/// The labels of another granularity, clusters numbered by falling size.
+pub(super) fn level(mut labels: Vec<Option<ClusterId>>) -> Vec<Option<ClusterId>> {
+    let n_clusters = labels.iter().flatten().max().map_or(0, |most| most + 1);
+    let order = by_size(&labels, n_clusters);
+    renumber(&mut labels, &order);
+    labels
 }
 
 /// Numbers the clusters by their place in `order`, which holds all that have rows.

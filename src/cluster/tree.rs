@@ -63,14 +63,14 @@ impl Tree {
     }
 
     /// Drops clusters without rows and numbers those of each level by falling size, given each row's cluster of the
-    /// finest level.
-    pub(super) fn settle(&mut self, x: ArrayView2<'_, f32>, mut leaves: Vec<ClusterId>) {
+    /// finest level; the same by the new numbers.
+    pub(super) fn settle(&mut self, x: ArrayView2<'_, f32>, mut leaves: Vec<ClusterId>) -> Vec<ClusterId> {
         loop {
             let sorted = self.sort(leaves);
             leaves = nearest(x, &self.levels[0]).map(|(_, leaf)| leaf).collect();
             // Of equally near centroids the lowest number counts, which may be another one now.
             if leaves == sorted {
-                return;
+                return leaves;
             }
         }
     }

@@ -5,7 +5,6 @@
 //! cluster sizes at which the most persists. L. McInnes, EVoC: Embedding vector oriented clustering, 2025 (the published
 //! package `evoc` is the reference); D. M. Bot, L. McInnes, J. Aerts, Persistent multiscale density-based clustering, 2025.
 
-mod barcode;
 mod embedding;
 mod find;
 mod heap;
@@ -20,6 +19,7 @@ pub use find::ClusterLayer;
 
 use super::attach::{Found, reach};
 use super::guard::{at_least, check_rows, linfa_params};
+use super::settle::level;
 use super::{ClusterError, Clustering, Metric};
 use crate::neighbors::{KnnGraph, NeighborsParams, nearest};
 use crate::progress::Reporter;
@@ -203,11 +203,13 @@ impl LayersValidParams {
         let params = NeighborsParams { n_neighbors, metric, seed: self.wanted.seed, ..Default::default() };
         let graph = nearest(x, &params, reporter)?;
         let Layers { mut layers, chosen } = self.layers(&graph, x, reporter)?;
-        let layer = layers.swap_remove(chosen);
+        let layer = layers.remove(chosen);
         let reach = match self.wanted.attach_noise {
             true => vec![f64::MAX; layer.n_clusters()],
             false => reach(&graph, &layer.labels, layer.n_clusters()),
         };
-        Ok(Found { labels: layer.labels, strengths: layer.strengths, reach }.clustering(x, metric))
+        let found = Found { labels: layer.labels, strengths: layer.strengths, reach };
+        let levels = layers.into_iter().map(|layer| level(layer.labels)).collect();
+        Ok(Clustering { levels, ..found.clustering(x, metric) })
     }
 }

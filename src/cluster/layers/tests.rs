@@ -1,6 +1,5 @@
 //! Layered clustering, part by part and as a whole.
 
-use super::barcode::Bars;
 use super::embedding::{DIM, RATE, embed};
 use super::find::{Neighborhood, coarsest, strengths};
 use super::join::{Borders, join};
@@ -8,7 +7,7 @@ use super::partition::Partition;
 use super::start::start;
 use super::votes::{attach, divided, modularity, smooth};
 use super::*;
-use crate::cluster::density_tree::{CondensedCluster, CondensedTree};
+use crate::cluster::density_tree::{Bars, CondensedCluster, CondensedTree};
 use crate::cluster::edges::graph_of;
 use crate::collection::Csr;
 use crate::neighbors::fuzzy_simplicial_set;

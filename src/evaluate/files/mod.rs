@@ -86,12 +86,11 @@ pub enum LabelFileError {
 /// Any I/O error, or another extension; `path` is then as it was.
 pub fn write_labels(path: &Path, labels: &Labels) -> Result<(), LabelFileError> {
     let ids = labels.ids.iter().map(|id| Cow::from(id.as_str()));
-    write_columns(path, ids, &labels.clusters, Vec::new)
+    write_columns(path, ids, &labels.clusters, &[])
 }
 
-/// As [`write_labels`], from parts: the ids, the clusters, and for clusters of clusters each row's cluster on every level,
-/// the finest first and the clusters last. Levels below the clusters become the columns `level-1`, `level-2` and so on of
-/// a `.csv`; a `.npy` has no place for them, and `levels` isn't asked. It may give none.
+/// As [`write_labels`], from parts: the ids, the clusters, and the same at other granularities, which become the columns
+/// `level-1`, `level-2` and so on of a `.csv`; a `.npy` has no place for them.
 ///
 /// # Errors
 /// As [`write_labels`].
@@ -99,15 +98,12 @@ pub fn write_columns<'a>(
     path: &Path,
     mut ids: impl Iterator<Item = Cow<'a, str>>,
     clusters: &[Option<ClusterId>],
-    levels: impl FnOnce() -> Vec<Vec<ClusterId>>,
+    levels: &[Vec<Option<ClusterId>>],
 ) -> Result<(), LabelFileError> {
     check_labels(path)?;
     Ok(match is_npy(path) {
         true => write_whole(path, |out| write_npy(out, clusters)),
-        false => {
-            let levels = levels();
-            write_whole(path, |out| write_csv(out, &mut ids, clusters, &levels))
-        }
+        false => write_whole(path, |out| write_csv(out, &mut ids, clusters, levels)),
     }?)
 }
 
@@ -128,17 +124,16 @@ fn write_csv(
     out: &mut dyn Write,
     ids: &mut dyn Iterator<Item = Cow<'_, str>>,
     clusters: &[Option<ClusterId>],
-    levels: &[Vec<ClusterId>],
+    levels: &[Vec<Option<ClusterId>>],
 ) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(out);
-    let finer = |row: usize| levels.get(row).and_then(|path| path.split_last()).map_or(&[][..], |(_, finer)| finer);
-    let names = (1..=finer(0).len()).map(|level| format!("level-{level}"));
+    let names = (1..=levels.len()).map(|level| format!("level-{level}"));
+    let cell = |cluster: Option<ClusterId>| cluster.map(|cluster| cluster.to_string()).unwrap_or_default();
     table.write_record(["id".to_owned(), "cluster".to_owned()].into_iter().chain(names))?;
     for (row, (id, cluster)) in ids.zip(clusters).enumerate() {
-        let cluster = cluster.map(|cluster| cluster.to_string()).unwrap_or_default();
         table.write_field(id.as_bytes())?;
-        table.write_field(&cluster)?;
-        table.write_record(finer(row).iter().map(ToString::to_string))?;
+        table.write_field(cell(*cluster))?;
+        table.write_record(levels.iter().map(|level| cell(level[row])))?;
     }
     table.flush()
 }
