@@ -1,5 +1,6 @@
 //! The commands as a user runs them: files, exit codes, and what they print.
 
+use alike::neighbors::KnnGraph;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -254,9 +255,11 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
         ("turtle", &["-k", "3", "--model", "pixels+gradients", "--gamma", "5"]),
         ("temi", &["-k", "3"]),
     ] {
-        let (labels, model) = (format!("{algorithm}.csv"), format!("{algorithm}.alike"));
-        let command = ["cluster", "in", "--out", &labels, "--save", &model, "--algorithm", algorithm];
-        let found = desk.json(0, &[&command, more].concat());
+        let [labels, model, graph] = ["csv", "alike", "safetensors"].map(|kind| format!("{algorithm}.{kind}"));
+        let files = ["--out", &labels, "--save", &model, "--save-neighbours", &graph];
+        let found = desk.json(0, &[&["cluster", "in", "--algorithm", algorithm], &files[..], more].concat());
+        let neighbors = KnnGraph::read(&desk.path(&graph)).unwrap();
+        assert_eq!(neighbors.n_samples(), found["n_samples"].as_u64().unwrap() as usize, "{algorithm}");
         assert!(found["n_clusters"].as_u64().unwrap() >= 1, "{algorithm}");
         assert_eq!(
             found["inertia"].is_null(),
@@ -265,7 +268,10 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
             "{algorithm}"
         );
         let mut table = csv::Reader::from_path(desk.path(&labels)).unwrap();
-        let columns = if algorithm == "hierarchical" { &["id", "cluster", "level-1"][..] } else { &["id", "cluster"] };
+        let n_levels = found["levels"].as_array().unwrap().len();
+        assert!(n_levels == 1 || algorithm != "hierarchical");
+        let levels = (1..=n_levels).map(|level| format!("level-{level}"));
+        let columns: Vec<String> = ["id", "cluster"].map(String::from).into_iter().chain(levels).collect();
         assert_eq!(table.headers().unwrap(), columns);
         let clusters: Vec<Option<u64>> = table.records().map(|row| row.unwrap()[1].parse().ok()).collect();
         let assigned = desk.json(0, &["assign", &model, "in"]);

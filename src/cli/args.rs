@@ -215,6 +215,10 @@ pub struct ClusterArgs {
     /// Save the model too
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+    /// Save the nearest neighbours too: those the clusterer goes by, or 15 of each image; a .safetensors of indices and
+    /// distances
+    #[arg(long, value_name = "FILE")]
+    pub save_neighbours: Option<PathBuf>,
     #[command(flatten)]
     pub extractor: ExtractorArgs,
     #[command(flatten)]

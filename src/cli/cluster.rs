@@ -2,10 +2,11 @@
 
 use super::args::ClusterArgs;
 use super::printer::Printer;
-use super::{Exit, inputs, results, settings, stream};
+use super::{Exit, UsageError, inputs, results, settings, stream};
 use crate::cluster::Algorithm;
 use crate::embed::files;
 use crate::evaluate::files::{check_labels, write_columns};
+use crate::neighbors::{NeighborsParams, nearest};
 use crate::pipeline::{self, Context};
 use serde_json::json;
 use std::borrow::Cow;
@@ -17,11 +18,17 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
     check_labels(&args.out)?;
     let from: Vec<&Path> =
         args.truth.truth.iter().map(PathBuf::as_path).chain(settings::start_file(&args.fit)).collect();
-    let results: Vec<&Path> = std::iter::once(&args.out).chain(&args.save).map(PathBuf::as_path).collect();
+    let results: Vec<&Path> =
+        [&args.out].into_iter().chain(&args.save).chain(&args.save_neighbours).map(PathBuf::as_path).collect();
     inputs::check_results(&args.input.input, &from, &results)?;
     inputs::check_truth(args.truth.truth.as_deref())?;
     let params = settings::fit_params(&args.fit, args.extractor.device)?;
     if matches!(params.algorithm, Algorithm::MiniBatch(_)) && files::is_embeddings(&args.input.input) {
+        if args.save_neighbours.is_some() {
+            let message =
+                "--save-neighbours: mini-batch k-means of a file never holds all of it: choose another clusterer";
+            return Err(UsageError(message.into()).into());
+        }
         return stream::run(args, &params, printer);
     }
     let started = Instant::now();
@@ -45,11 +52,22 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
     if let Some(path) = &args.save {
         outcome.model.save(path)?;
     }
+    if let Some(path) = &args.save_neighbours {
+        match &clustering.neighbors {
+            Some(neighbors) => neighbors.write(path)?,
+            None => {
+                let x = outcome.fitted.reduced.to_dense();
+                nearest(x.view(), &NeighborsParams { seed: args.fit.seed, ..Default::default() }, printer)?
+                    .write(path)?;
+            }
+        }
+    }
     results::warn_of(&input.skipped, printer);
     let mut json = results::json(&outcome, input.embeddings.n_features(), input.seconds.as_ref());
     json["skipped"] = json!(input.skipped);
     json["out"] = json!(args.out);
     json["model"] = json!(args.save);
+    json["neighbours"] = json!(args.save_neighbours);
     json["seconds"]["total"] = json!(started.elapsed().as_secs_f64());
     let basis = results::basis(&outcome.model, &outcome.evaluation, results::SAMPLED);
     let text = results::text(&outcome.evaluation, &basis);

@@ -136,7 +136,16 @@ impl Found {
             reach: order.iter().map(|&cluster| reach[cluster]).collect(),
         });
         let levels = Vec::new();
-        Clustering { labels, levels, assigner, inertia: None, n_iterations: 1, converged: true, summary: None }
+        Clustering {
+            labels,
+            levels,
+            assigner,
+            inertia: None,
+            n_iterations: 1,
+            converged: true,
+            summary: None,
+            neighbors: None,
+        }
     }
 }
 
@@ -168,8 +177,8 @@ pub fn attach_noise(clustering: &mut Clustering) {
     noise.iter().zip(&nearest).for_each(|(&row, &to)| labels[row] = labels[members[to as usize]]);
     let strengths = strengths.iter().map(|&strength| f64::from(strength)).collect();
     let found = Found { labels, strengths, reach: vec![f64::MAX; reach.len()] };
-    let levels = std::mem::take(&mut clustering.levels);
-    *clustering = Clustering { levels, ..found.clustering(rows.view(), *metric) };
+    let Clustering { labels, assigner, .. } = found.clustering(rows.view(), *metric);
+    (clustering.labels, clustering.assigner) = (labels, assigner);
 }
 
 #[cfg(test)]

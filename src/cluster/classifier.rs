@@ -122,6 +122,7 @@ impl Classifier {
             n_iterations,
             converged: true,
             summary: None,
+            neighbors: None,
         }
     }
 

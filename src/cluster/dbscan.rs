@@ -135,6 +135,7 @@ impl DbscanValidParams {
             n_iterations: 1,
             converged: true,
             summary: None,
+            neighbors: None,
         })
     }
 

@@ -4,12 +4,12 @@
 //! J. Healy, Accelerated hierarchical density based clustering, 2017.
 
 use super::attach::Found;
-use super::density_tree::{Bars, CondensedTree, Cut, Edge, Selection, TreeLayer};
-use super::density_tree::{exact_spanning_tree, graph_spanning_tree};
+use super::density_tree::{CondensedTree, Cut, Edge, Selection, exact_spanning_tree, graph_spanning_tree};
 use super::guard::{at_least, check_rows, linfa_params, not_negative};
 use super::settle::level;
 use super::{ClusterError, Clustering, Metric};
-use crate::neighbors::{NeighborsParams, nearest};
+use crate::collection::ClusterId;
+use crate::neighbors::{KnnGraph, NeighborsParams, nearest};
 use crate::progress::{Interrupted, Reporter};
 use ndarray::ArrayView2;
 
@@ -138,7 +138,7 @@ impl HdbscanValidParams {
     /// No rows, values that are not finite, or an interruption.
     pub fn tree(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<CondensedTree, ClusterError> {
         check_rows(x, 1)?;
-        let edges = self.spanning_tree(x, reporter)?;
+        let (edges, _) = self.spanning_tree(x, reporter)?;
         Ok(CondensedTree::new(x.nrows(), &edges, self.min_cluster_size))
     }
 
@@ -147,35 +147,43 @@ impl HdbscanValidParams {
     /// # Errors
     /// No cluster, no rows, values that are not finite, or an interruption.
     pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
-        let tree = self.tree(x, reporter)?;
+        check_rows(x, 1)?;
+        let (edges, neighbors) = self.spanning_tree(x, reporter)?;
+        let tree = CondensedTree::new(x.nrows(), &edges, self.min_cluster_size);
         let members = tree.cut(&self.cut);
         if members.clusters.is_empty() {
             return Err(ClusterError::NoClusters { min_cluster_size: self.min_cluster_size });
         }
         let reach = members.clusters.iter().map(|&cluster| tree.reach(cluster)).collect();
+        let joined =
+            |groups: Vec<ClusterId>| level(members.labels.iter().map(|label| label.map(|c| groups[c])).collect());
+        let levels = tree.joined(&members.clusters).into_iter().map(joined).collect();
         let found = Found { labels: members.labels, strengths: members.strengths, reach };
-        let cut = |layer: TreeLayer| level(tree.members(layer.clusters, usize::MAX).labels);
-        let levels = Bars::new(&tree, self.min_cluster_size).layers().into_iter().map(cut).collect();
-        let mut clustering = Clustering { levels, ..found.clustering(x, self.metric) };
-        clustering.levels.retain(|level| *level != clustering.labels);
+        let mut clustering = Clustering { levels, neighbors, ..found.clustering(x, self.metric) };
         if self.attach_noise {
             super::attach_noise(&mut clustering);
         }
         Ok(clustering)
     }
 
-    fn spanning_tree(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Vec<Edge>, Interrupted> {
+    /// The tree, and the graph it was found on, if it was on one.
+    fn spanning_tree(
+        &self,
+        x: ArrayView2<'_, f32>,
+        reporter: &dyn Reporter,
+    ) -> Result<(Vec<Edge>, Option<KnnGraph>), Interrupted> {
         let (n_samples, n_features) = x.dim();
         let min_samples = self.min_samples.unwrap_or(self.min_cluster_size);
         let few = n_features <= EXACT_FEATURES || n_samples <= EXACT_SAMPLES;
         if few && self.metric == Metric::Euclidean {
-            return exact_spanning_tree(x, min_samples, reporter);
+            return Ok((exact_spanning_tree(x, min_samples, reporter)?, None));
         }
         let n_neighbors = min_samples.max(MIN_NEIGHBORS);
         let way = format!("{n_features} features: HDBSCAN goes by the graph of the {n_neighbors} nearest neighbours");
         reporter.detail(&way);
         let params = NeighborsParams { n_neighbors, metric: self.metric, seed: self.seed, ..Default::default() };
-        graph_spanning_tree(&nearest(x, &params, reporter)?, x, min_samples, reporter)
+        let graph = nearest(x, &params, reporter)?;
+        Ok((graph_spanning_tree(&graph, x, min_samples, reporter)?, Some(graph)))
     }
 }
 
@@ -253,6 +261,21 @@ mod tests {
             let noise = found.labels[2400..].iter().filter(|label| label.is_none()).count();
             assert!(noise > 20 || metric == Metric::Cosine, "{noise}");
         }
+    }
+
+    #[test]
+    fn what_clusters_split_from_are_levels() {
+        // Two groups of heaps, three and two.
+        let middles = [0.0, 20.0, 40.0, 400.0, 420.0];
+        let x = Array2::from_shape_fn((500, 1), |(row, _)| middles[row / 100] + (row % 100) as f32 / 50.0);
+        let params = HdbscanParams::new().min_cluster_size(10).selection(Selection::Leaf).check().unwrap();
+        let found = params.fit_rows(x.view(), &Silent).unwrap();
+        assert_eq!(found.sizes(), [100; 5]);
+        let groups: Vec<_> = (0..500).map(|row| Some(row / 300)).collect();
+        assert_eq!(found.levels, [groups.clone()]);
+        let mut attached = found.clone();
+        crate::cluster::attach_noise(&mut attached);
+        assert_eq!(attached.levels, [groups]);
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl HierarchicalValidParams {
         let labels = found.iter().map(|assignment| assignment.cluster).collect();
         let inertia = Some(found.iter().map(|assignment| assignment.distance * assignment.distance).sum());
         let assigner = Assigner::Tree(tree);
-        Ok(Clustering { labels, levels, assigner, inertia, n_iterations, converged, summary: None })
+        Ok(Clustering { labels, levels, assigner, inertia, n_iterations, converged, summary: None, neighbors: None })
     }
 
     /// Clusters of each level, the finest first.

@@ -241,6 +241,7 @@ fn by_size<C: Compare>(rows: &impl Points, run: Run, compare: impl Fn(usize) -> 
         n_iterations: run.n_iterations,
         converged: run.converged,
         summary: Some(run.summary),
+        neighbors: None,
     }
 }
 

@@ -148,6 +148,7 @@ impl MixtureValidParams {
             n_iterations,
             converged,
             summary: None,
+            neighbors: None,
         })
     }
 }

@@ -81,6 +81,7 @@ pub use visual::{VisualParams, VisualValidParams};
 
 use crate::collection::{Blocks, BlocksError, ClusterId, Features};
 use crate::device::DeviceError;
+use crate::neighbors::KnnGraph;
 use crate::progress::{Interrupted, Reporter};
 use crate::raster::RasterError;
 use linfa::ParamGuard;
@@ -125,8 +126,8 @@ pub enum Algorithm {
 pub struct Clustering {
     /// The cluster of each row; `None` is noise. Clusters are numbered by falling size, ties by first member.
     pub labels: Vec<Option<ClusterId>>,
-    /// The same at other granularities, the finest first: the levels below clusters of clusters, the other layers, the
-    /// lasting cuts of a tree of density. None where there is but one.
+    /// The same at other granularities, the finest first: the levels below clusters of clusters, the other layers, what
+    /// clusters of a tree of density split from. None where there is but one.
     pub levels: Vec<Vec<Option<ClusterId>>>,
     /// Assigns new rows, and gives the rows of the fit the same labels.
     pub assigner: Assigner,
@@ -139,6 +140,8 @@ pub struct Clustering {
     pub converged: bool,
     /// How it went, for k-means in memory.
     pub summary: Option<Summary>,
+    /// The nearest neighbours it went by, if it did.
+    pub neighbors: Option<KnnGraph>,
 }
 
 impl Clustering {

@@ -53,6 +53,7 @@ pub(super) fn settle(
         n_iterations: 0,
         converged: true,
         summary: None,
+        neighbors: None,
     })
 }
 

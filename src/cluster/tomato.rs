@@ -145,7 +145,8 @@ impl TomatoValidParams {
         };
         let strengths = labels.iter().zip(&last).map(strength).collect();
         let labels = labels.into_iter().map(|label| (sizes[label] >= self.min_cluster_size).then_some(label)).collect();
-        Ok(Found { labels, strengths, reach }.clustering(x, self.metric))
+        let found = Found { labels, strengths, reach };
+        Ok(Clustering { neighbors: Some(graph), ..found.clustering(x, self.metric) })
     }
 }
 

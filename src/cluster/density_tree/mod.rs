@@ -9,7 +9,6 @@
 //! A. Zimek, Hierarchical density estimates for data clustering, visualization, and outlier detection, 2015; L. McInnes,
 //! J. Healy, Accelerated hierarchical density based clustering, 2017.
 
-mod barcode;
 mod boruvka;
 mod condensed;
 mod joining;
@@ -20,7 +19,6 @@ mod spanning;
 #[cfg(test)]
 mod tests;
 
-pub(super) use barcode::{Bars, TreeLayer};
 pub use condensed::{CondensedCluster, CondensedTree};
 pub use select::{Cut, Members, Selection};
 pub use spanning::Edge;

@@ -1,6 +1,6 @@
 //! Which clusters of a condensed tree count, and whose members rows are.
 
-use super::CondensedTree;
+use super::{CondensedTree, Forest};
 use crate::collection::ClusterId;
 
 /// Which clusters of the condensed tree count.
@@ -95,6 +95,36 @@ impl CondensedTree {
         // One may have been widened to where it contains another.
         let inside = |cluster: usize| self.above(cluster).skip(1).any(|above| wide.binary_search(&above).is_ok());
         wide.iter().copied().filter(|&cluster| !inside(cluster)).collect()
+    }
+
+    /// Clusters, rising and none within another, as the tree joins them, the densest splits first: the group of each when
+    /// there are at most half as many groups, when there are half of those, and so on, two at least.
+    pub(in crate::cluster) fn joined(&self, clusters: &[usize]) -> Vec<Vec<ClusterId>> {
+        let children = self.children();
+        // One of those within each cluster.
+        let mut within = vec![None; self.clusters.len()];
+        clusters.iter().enumerate().for_each(|(place, &cluster)| within[cluster] = Some(place));
+        let mut splits: Vec<usize> =
+            (0..self.clusters.len()).filter(|&cluster| !children[cluster].is_empty()).collect();
+        let density = |split: usize| self.clusters[split].death;
+        // Of equally dense ones that within the other first.
+        splits.sort_by(|&a, &b| density(b).total_cmp(&density(a)).then(b.cmp(&a)));
+        let (mut groups, mut n_groups, mut most) = (Forest::new(clusters.len()), clusters.len(), clusters.len() / 2);
+        let mut levels = Vec::new();
+        for split in splits {
+            for &child in &children[split] {
+                match (within[split], within[child]) {
+                    (Some(a), Some(b)) => n_groups -= usize::from(groups.join(a, b)),
+                    (None, found) => within[split] = found,
+                    (Some(_), None) => {}
+                }
+            }
+            if (2..=most).contains(&n_groups) {
+                levels.push((0..clusters.len()).map(|place| groups.root(place)).collect());
+                most = n_groups / 2;
+            }
+        }
+        levels
     }
 
     /// A cluster and all that it comes from.

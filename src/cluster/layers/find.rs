@@ -1,11 +1,12 @@
 //! From the graph of neighbours to layers of clusters.
 
+use super::barcode::{self, Bars};
 use super::embedding::{DIM, RATE, embed};
 use super::join::join;
 use super::start::start;
 use super::votes::{attach, divided, modularity, smooth};
 use crate::cluster::attach::share;
-use crate::cluster::density_tree::{Bars, CondensedTree, TreeLayer, exact_spanning_tree};
+use crate::cluster::density_tree::{CondensedTree, exact_spanning_tree};
 use crate::collection::{ClusterId, Csr};
 use crate::neighbors::{Growth, KnnGraph, fuzzy_simplicial_set};
 use crate::progress::{Interrupted, Reporter};
@@ -136,7 +137,7 @@ fn of_start(
 }
 
 /// The members of a layer's clusters as the tree has them and the neighbours amend them.
-fn read(neighbors: &Neighborhood, tree: &CondensedTree, layer: TreeLayer, wanted: &Wanted) -> ClusterLayer {
+fn read(neighbors: &Neighborhood, tree: &CondensedTree, layer: barcode::Layer, wanted: &Wanted) -> ClusterLayer {
     let graph = &neighbors.graph;
     let most = wanted.max_cluster_size.unwrap_or(usize::MAX);
     let members = tree.members(narrowed(tree, layer.clusters, most), usize::MAX);

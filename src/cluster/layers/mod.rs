@@ -5,6 +5,7 @@
 //! cluster sizes at which the most persists. L. McInnes, EVoC: Embedding vector oriented clustering, 2025 (the published
 //! package `evoc` is the reference); D. M. Bot, L. McInnes, J. Aerts, Persistent multiscale density-based clustering, 2025.
 
+mod barcode;
 mod embedding;
 mod find;
 mod heap;
@@ -210,6 +211,6 @@ impl LayersValidParams {
         };
         let found = Found { labels: layer.labels, strengths: layer.strengths, reach };
         let levels = layers.into_iter().map(|layer| level(layer.labels)).collect();
-        Ok(Clustering { levels, ..found.clustering(x, metric) })
+        Ok(Clustering { levels, neighbors: Some(graph), ..found.clustering(x, metric) })
     }
 }

@@ -1,5 +1,6 @@
 //! Layered clustering, part by part and as a whole.
 
+use super::barcode::Bars;
 use super::embedding::{DIM, RATE, embed};
 use super::find::{Neighborhood, coarsest, strengths};
 use super::join::{Borders, join};
@@ -7,7 +8,7 @@ use super::partition::Partition;
 use super::start::start;
 use super::votes::{attach, divided, modularity, smooth};
 use super::*;
-use crate::cluster::density_tree::{Bars, CondensedCluster, CondensedTree};
+use crate::cluster::density_tree::{CondensedCluster, CondensedTree};
 use crate::cluster::edges::graph_of;
 use crate::collection::Csr;
 use crate::neighbors::fuzzy_simplicial_set;
@@ -245,6 +246,21 @@ fn heaps_are_layers_and_kept_to_sizes() {
     assert!(small.sizes().iter().all(|size| (5..=90).contains(size)), "{:?}", small.sizes());
     let large = fit(LayersParams::new().min_cluster_size(90), &x);
     assert!(large.sizes().iter().all(|&size| size >= 90), "{:?}", large.sizes());
+}
+
+#[test]
+fn other_layers_are_kept() {
+    let (x, _) = heaps(&[40; 40], 0);
+    let params = LayersParams::new().metric(Metric::Euclidean).check().unwrap();
+    let found = params.fit_rows(x.view(), &Silent).unwrap();
+    let Layers { layers, chosen } = params.layers(found.neighbors.as_ref().unwrap(), x.view(), &Silent).unwrap();
+    assert!(layers.len() > 1 && found.n_clusters() == 40);
+    let expected: Vec<_> = layers.iter().map(ClusterLayer::n_clusters).collect();
+    let n_clusters = |labels: &[Option<usize>]| labels.iter().flatten().max().unwrap() + 1;
+    let mut kept: Vec<usize> = found.levels.iter().map(|level| n_clusters(level)).collect();
+    kept.insert(chosen, found.n_clusters());
+    assert_eq!(kept, expected);
+    assert!(found.levels.iter().all(|level| *level != found.labels));
 }
 
 #[test]

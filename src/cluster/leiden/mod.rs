@@ -248,6 +248,7 @@ impl LeidenValidParams {
         let reach = reach(&graph, &labels, n_clusters);
         let mut clustering = Found { labels, strengths, reach }.clustering(x, metric);
         (clustering.n_iterations, clustering.converged) = (n_iterations, converged);
+        clustering.neighbors = Some(graph);
         if self.attach_noise {
             super::attach_noise(&mut clustering);
         }

@@ -130,7 +130,8 @@ impl TemiValidParams {
         let heads = self.train(standard.apply(x).view(), &graph, reporter)?;
         let best = heads.iter().reduce(|best, head| if head.loss < best.loss { head } else { best });
         let best = best.expect("at least one head");
-        Ok(Classifier { heads: vec![best.teacher.head(&standard)] }.settle(x, self.n_steps))
+        let classifier = Classifier { heads: vec![best.teacher.head(&standard)] };
+        Ok(Clustering { neighbors: Some(graph), ..classifier.settle(x, self.n_steps) })
     }
 
     fn train(

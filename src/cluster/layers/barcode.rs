@@ -2,7 +2,7 @@
 //!
 //! D. M. Bot, L. McInnes, J. Aerts, Persistent multiscale density-based clustering, 2025 (PLSCAN).
 
-use super::CondensedTree;
+use crate::cluster::density_tree::CondensedTree;
 use std::collections::BTreeSet;
 
 /// Most layers.
@@ -12,14 +12,14 @@ const ALIKE: f64 = 0.2;
 
 /// A least cluster size and what it leaves.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TreeLayer {
+pub(super) struct Layer {
     /// Clusters of the tree, rising.
-    pub(crate) clusters: Vec<usize>,
+    pub(super) clusters: Vec<usize>,
     /// The least cluster size.
-    pub(crate) size: usize,
+    pub(super) size: usize,
     /// The sum over its clusters of the range of sizes in which each is one, the weight of a split falling with the
     /// distance at which it happens.
-    pub(crate) persistence: f64,
+    pub(super) persistence: f64,
 }
 
 /// The range of least cluster sizes in which a cluster is one that splits no further: above `birth`, up to `death`.
@@ -30,7 +30,7 @@ struct Bar {
 }
 
 /// The bars of a tree's clusters.
-pub(crate) struct Bars {
+pub(super) struct Bars {
     /// The first stands for all rows and counts for nothing.
     bars: Vec<Bar>,
     /// The least sizes at which a cluster is born, rising.
@@ -39,7 +39,7 @@ pub(crate) struct Bars {
 
 impl Bars {
     /// Those of a tree whose clusters have at least `least` rows.
-    pub(crate) fn new(tree: &CondensedTree, least: usize) -> Self {
+    pub(super) fn new(tree: &CondensedTree, least: usize) -> Self {
         let weight = |density: f64| if density > 0.0 { (-1.0 / density).exp() } else { 0.0 };
         let bar = |birth: f64| Bar { birth: least, death: 0, weight: weight(birth) };
         let mut bars: Vec<Bar> = tree.clusters.iter().map(|cluster| bar(cluster.birth)).collect();
@@ -75,19 +75,19 @@ impl Bars {
         self.totals(|bar| (bar.death - bar.birth) as f64 * bar.weight)
     }
 
-    fn layer(&self, at: usize, persistence: f64) -> TreeLayer {
+    fn layer(&self, at: usize, persistence: f64) -> Layer {
         let size = self.sizes[at];
         let lives = |cluster: &usize| self.bars[*cluster].birth <= size && self.bars[*cluster].death > size;
-        TreeLayer { clusters: (1..self.bars.len()).filter(lives).collect(), size, persistence }
+        Layer { clusters: (1..self.bars.len()).filter(lives).collect(), size, persistence }
     }
 
     /// The layers, the finest first: the local maxima of total persistence over least cluster sizes, the greatest first as
     /// long as they differ. At least one, if the tree splits at all.
-    pub(crate) fn layers(&self) -> Vec<TreeLayer> {
+    pub(super) fn layers(&self) -> Vec<Layer> {
         let totals = self.persistences();
         let mut peaks = peaks(&totals);
         peaks.sort_by(|&a, &b| totals[b].total_cmp(&totals[a]).then(a.cmp(&b)));
-        let mut layers: Vec<TreeLayer> = Vec::new();
+        let mut layers: Vec<Layer> = Vec::new();
         for peak in peaks {
             let layer = self.layer(peak, totals[peak]);
             let differs = layers.iter().all(|other| jaccard(&other.clusters, &layer.clusters) <= ALIKE);
@@ -101,7 +101,7 @@ impl Bars {
 
     /// Of all least cluster sizes that with the number of clusters nearest to `n_clusters`, of equal ones the most
     /// persistent; `None` if the tree doesn't split.
-    pub(crate) fn nearest(&self, n_clusters: usize) -> Option<TreeLayer> {
+    pub(super) fn nearest(&self, n_clusters: usize) -> Option<Layer> {
         let (counts, totals) = (self.totals(|_| 1.0), self.persistences());
         let far = |at: usize| (counts[at] - n_clusters as f64).abs();
         let nearest =
