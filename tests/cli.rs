@@ -296,6 +296,10 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
 #[test]
 fn options_that_would_do_nothing_are_refused() {
     let desk = Desk::new(1);
+    fs::write(desk.path("rows.npy"), "").unwrap();
+    let streamed = ["cluster", "rows.npy", "--out", "l.csv", "--algorithm", "minibatch", "-k", "2"];
+    let said = desk.error(2, &[&streamed[..], &["--save-neighbours", "n.safetensors"]].concat());
+    assert!(said.contains("--save-neighbours"), "{said}");
     for (args, said) in [
         (&["--levels", "9,3"][..], "--levels belongs to --algorithm hierarchical"),
         (&["--algorithm", "hierarchical", "--levels", "3,9"], "--levels 3,9: give falling numbers"),

@@ -57,8 +57,8 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
             Some(neighbors) => neighbors.write(path)?,
             None => {
                 let x = outcome.fitted.reduced.to_dense();
-                nearest(x.view(), &NeighborsParams { seed: args.fit.seed, ..Default::default() }, printer)?
-                    .write(path)?;
+                let (metric, seed) = (clustering.assigner.metric(), args.fit.seed);
+                nearest(x.view(), &NeighborsParams { metric, seed, ..Default::default() }, printer)?.write(path)?;
             }
         }
     }

@@ -149,11 +149,7 @@ fn graph(outcome: &Outcome<'_>, reporter: &dyn Reporter) -> anyhow::Result<Optio
     let sample = sample.unwrap_or_else(|| (0..labels.len()).collect());
     let x = rows.select(&sample).to_dense().into_owned();
     let clusters: Vec<_> = sample.iter().map(|&row| labels[row].filter(|&cluster| cluster < MAX_NODES)).collect();
-    let metric = match &outcome.model.assigner {
-        Assigner::Centroids(centroids) => centroids.metric,
-        Assigner::Neighbors(neighbors) => neighbors.metric,
-        _ => Metric::Euclidean,
-    };
+    let metric = outcome.model.assigner.metric();
     let neighbors = nearest(x.view(), &NeighborsParams { metric, ..Default::default() }, reporter)?;
     let mut graph = cluster_graph(&neighbors, &clusters, x.view(), &names)?;
     for node in &mut graph.nodes {
@@ -206,7 +202,8 @@ fn clusters(gallery: &Gallery<'_, '_>) -> Vec<Cluster> {
 }
 
 /// Places of the rows that were clustered on the map, shape (n_samples, 2), and what they say: UMAP where there are
-/// neither too few nor too many, otherwise two principal components, which of two features are those, turned. Of many rows those of a sample are fitted.
+/// neither too few nor too many, otherwise two principal components, which two features are themselves, turned. Of many
+/// rows those of a sample are fitted.
 fn layout(rows: &Features<'_>, reporter: &dyn Reporter) -> anyhow::Result<(Array2<f32>, &'static str)> {
     let (n_samples, n_features) = rows.dim();
     let sparse = matches!(rows, Features::Sparse(_));

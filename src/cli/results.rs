@@ -2,7 +2,7 @@
 
 use super::printer::Printer;
 use crate::cluster::Clustering;
-use crate::collection::{ClusterId, Skipped};
+use crate::collection::{Skipped, n_clusters};
 use crate::embed::EmbedSeconds;
 use crate::evaluate::{Evaluation, Scores};
 use crate::model::Model;
@@ -42,11 +42,10 @@ pub fn run(
     embed: Option<&EmbedSeconds>,
     [reduce, fit, score]: [Duration; 3],
 ) -> Value {
-    let n_clusters = |level: &Vec<_>| level.iter().flatten().max().map_or(0, |most: &ClusterId| most + 1);
     json!({
         "n_samples": clustering.labels.len(),
         "n_clusters": clustering.n_clusters(),
-        "levels": clustering.levels.iter().map(n_clusters).collect::<Vec<_>>(),
+        "levels": clustering.levels.iter().map(|level| n_clusters(level)).collect::<Vec<_>>(),
         "clusters": evaluation.clusters,
         "noise": evaluation.noise,
         "coverage": evaluation.coverage,

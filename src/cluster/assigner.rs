@@ -47,6 +47,15 @@ impl Assigner {
         }
     }
 
+    /// How the fit compared rows.
+    pub fn metric(&self) -> Metric {
+        match self {
+            Self::Centroids(centroids) => centroids.metric,
+            Self::Neighbors(neighbors) => neighbors.metric,
+            _ => Metric::Euclidean,
+        }
+    }
+
     /// Number of clusters.
     pub fn n_clusters(&self) -> usize {
         match self {

@@ -135,17 +135,7 @@ impl Found {
             strengths: strengths.into_iter().map(|strength| strength as f32).collect(),
             reach: order.iter().map(|&cluster| reach[cluster]).collect(),
         });
-        let levels = Vec::new();
-        Clustering {
-            labels,
-            levels,
-            assigner,
-            inertia: None,
-            n_iterations: 1,
-            converged: true,
-            summary: None,
-            neighbors: None,
-        }
+        Clustering::new(labels, assigner)
     }
 }
 

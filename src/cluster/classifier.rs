@@ -113,17 +113,7 @@ impl Classifier {
             // Of equally probable clusters the lowest number counts, which may be another one now.
             found = labels(&self);
         }
-        let assigner = Assigner::Classifier(self);
-        Clustering {
-            labels: found,
-            levels: Vec::new(),
-            assigner,
-            inertia: None,
-            n_iterations,
-            converged: true,
-            summary: None,
-            neighbors: None,
-        }
+        Clustering { n_iterations, ..Clustering::new(found, Assigner::Classifier(self)) }
     }
 
     /// Without the clusters that are not in `order`, and those in this order.

@@ -127,16 +127,7 @@ impl DbscanValidParams {
         let order = by_size(&labels, names.len());
         renumber(&mut labels, &order);
         assigner.clusters = core.iter().map(|&row| labels[row].expect("core rows are in a cluster")).collect();
-        Ok(Clustering {
-            labels,
-            levels: Vec::new(),
-            assigner: Assigner::Density(assigner),
-            inertia: None,
-            n_iterations: 1,
-            converged: true,
-            summary: None,
-            neighbors: None,
-        })
+        Ok(Clustering::new(labels, Assigner::Density(assigner)))
     }
 
     /// The distance at the knee.

@@ -137,9 +137,7 @@ impl HdbscanValidParams {
     /// # Errors
     /// No rows, values that are not finite, or an interruption.
     pub fn tree(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<CondensedTree, ClusterError> {
-        check_rows(x, 1)?;
-        let (edges, _) = self.spanning_tree(x, reporter)?;
-        Ok(CondensedTree::new(x.nrows(), &edges, self.min_cluster_size))
+        Ok(self.condensed(x, reporter)?.0)
     }
 
     /// Fits the rows of `x`, shape (n_samples, n_features). There is no inertia.
@@ -147,9 +145,7 @@ impl HdbscanValidParams {
     /// # Errors
     /// No cluster, no rows, values that are not finite, or an interruption.
     pub fn fit_rows(&self, x: ArrayView2<'_, f32>, reporter: &dyn Reporter) -> Result<Clustering, ClusterError> {
-        check_rows(x, 1)?;
-        let (edges, neighbors) = self.spanning_tree(x, reporter)?;
-        let tree = CondensedTree::new(x.nrows(), &edges, self.min_cluster_size);
+        let (tree, neighbors) = self.condensed(x, reporter)?;
         let members = tree.cut(&self.cut);
         if members.clusters.is_empty() {
             return Err(ClusterError::NoClusters { min_cluster_size: self.min_cluster_size });
@@ -166,7 +162,17 @@ impl HdbscanValidParams {
         Ok(clustering)
     }
 
-    /// The tree, and the graph it was found on, if it was on one.
+    /// The condensed tree, and the graph it was found on, if it was on one.
+    fn condensed(
+        &self,
+        x: ArrayView2<'_, f32>,
+        reporter: &dyn Reporter,
+    ) -> Result<(CondensedTree, Option<KnnGraph>), ClusterError> {
+        check_rows(x, 1)?;
+        let (edges, graph) = self.spanning_tree(x, reporter)?;
+        Ok((CondensedTree::new(x.nrows(), &edges, self.min_cluster_size), graph))
+    }
+
     fn spanning_tree(
         &self,
         x: ArrayView2<'_, f32>,

@@ -144,13 +144,14 @@ impl HierarchicalValidParams {
         let leaves = labels.next().expect("at least one level");
         let mut tree = Tree { levels, parents: labels.collect() };
         let leaves = tree.settle(x, leaves);
-        let level = |level: usize| leaves.iter().map(|&leaf| Some(tree.path(leaf)[level])).collect();
+        let paths: Vec<Vec<ClusterId>> = (0..tree.levels[0].nrows()).map(|leaf| tree.path(leaf)).collect();
+        let level = |level: usize| leaves.iter().map(|&leaf| Some(paths[leaf][level])).collect();
         let levels = (0..tree.parents.len()).map(level).collect();
         let found = tree.assign(x);
         let labels = found.iter().map(|assignment| assignment.cluster).collect();
         let inertia = Some(found.iter().map(|assignment| assignment.distance * assignment.distance).sum());
         let assigner = Assigner::Tree(tree);
-        Ok(Clustering { labels, levels, assigner, inertia, n_iterations, converged, summary: None, neighbors: None })
+        Ok(Clustering { levels, inertia, n_iterations, converged, ..Clustering::new(labels, assigner) })
     }
 
     /// Clusters of each level, the finest first.

@@ -233,15 +233,13 @@ fn by_size<C: Compare>(rows: &impl Points, run: Run, compare: impl Fn(usize) -> 
             renew(&mut labels, &run.tied, &centroids, blank, &compare(k));
         }
     }
+    let assigner = Assigner::Centroids(Centroids { metric: rows.metric(), centroids, blank });
     Clustering {
-        labels,
-        levels: Vec::new(),
-        assigner: Assigner::Centroids(Centroids { metric: rows.metric(), centroids, blank }),
         inertia: Some(run.inertia),
         n_iterations: run.n_iterations,
         converged: run.converged,
         summary: Some(run.summary),
-        neighbors: None,
+        ..Clustering::new(labels, assigner)
     }
 }
 

@@ -140,16 +140,8 @@ impl MixtureValidParams {
             // Of equally probable clusters the lowest number counts, which may be another one now.
             labels = assign(&mixture);
         }
-        Ok(Clustering {
-            labels,
-            levels: Vec::new(),
-            assigner: Assigner::Mixture(mixture),
-            inertia: None,
-            n_iterations,
-            converged,
-            summary: None,
-            neighbors: None,
-        })
+        let assigner = Assigner::Mixture(mixture);
+        Ok(Clustering { n_iterations, converged, ..Clustering::new(labels, assigner) })
     }
 }
 

@@ -145,6 +145,20 @@ pub struct Clustering {
 }
 
 impl Clustering {
+    /// Of one granularity, at once, by neither distances nor neighbours.
+    fn new(labels: Vec<Option<ClusterId>>, assigner: Assigner) -> Self {
+        Self {
+            labels,
+            levels: Vec::new(),
+            assigner,
+            inertia: None,
+            n_iterations: 1,
+            converged: true,
+            summary: None,
+            neighbors: None,
+        }
+    }
+
     /// Number of clusters, none of them empty.
     pub fn n_clusters(&self) -> usize {
         self.assigner.n_clusters()

@@ -20,17 +20,7 @@ pub(super) fn clustering(map: LabelMap, grid: &Grid) -> Clustering {
     let names: Vec<Option<u32>> = map.cells.iter().map(|cell| cell.cluster.map(|cluster| cluster as u32)).collect();
     let name = |cell: &u32| names.get(*cell as usize).copied().flatten().map(|cluster| cluster as ClusterId);
     let labels = grid.cells.par_iter().with_min_len(BLOCK).map(name).collect();
-    let assigner = Assigner::Raster(map);
-    Clustering {
-        labels,
-        levels: Vec::new(),
-        assigner,
-        inertia: None,
-        n_iterations: 1,
-        converged: true,
-        summary: None,
-        neighbors: None,
-    }
+    Clustering::new(labels, Assigner::Raster(map))
 }
 
 /// The clusters that hold rows in that order.

@@ -1,7 +1,7 @@
 //! From centroids to a clustering: every row to its nearest one, clusters by falling size.
 
 use super::{Assigner, Centroids, ClusterError, Clustering, Metric};
-use crate::collection::{Blocks, ClusterId};
+use crate::collection::{Blocks, ClusterId, n_clusters};
 use crate::progress::Reporter;
 use ndarray::{Array2, Axis};
 use std::cmp::Reverse;
@@ -45,16 +45,8 @@ pub(super) fn settle(
             }
         }
     }
-    Ok(Clustering {
-        labels,
-        levels: Vec::new(),
-        assigner: Assigner::Centroids(centroids),
-        inertia: Some(inertia),
-        n_iterations: 0,
-        converged: true,
-        summary: None,
-        neighbors: None,
-    })
+    let assigner = Assigner::Centroids(centroids);
+    Ok(Clustering { inertia: Some(inertia), n_iterations: 0, ..Clustering::new(labels, assigner) })
 }
 
 /// The clusters that have rows, by falling size, equal ones by their first row.
@@ -79,7 +71,7 @@ pub(super) fn out_of_order(labels: &[Option<ClusterId>], n_clusters: usize) -> O
 
 /// The labels of another granularity, clusters numbered by falling size.
 pub(super) fn level(mut labels: Vec<Option<ClusterId>>) -> Vec<Option<ClusterId>> {
-    let n_clusters = labels.iter().flatten().max().map_or(0, |most| most + 1);
+    let n_clusters = n_clusters(&labels);
     let order = by_size(&labels, n_clusters);
     renumber(&mut labels, &order);
     labels

@@ -23,15 +23,6 @@ impl Tree {
         path
     }
 
-    /// The clusters of each row of `x`, shape (n_samples, n_features), level by level, the finest first. O(n k d) for k
-    /// clusters of the finest level.
-    ///
-    /// # Panics
-    /// If the number of features differs from the centroids'.
-    pub fn paths(&self, x: ArrayView2<'_, f32>) -> Vec<Vec<ClusterId>> {
-        nearest(x, &self.levels[0]).map(|(_, leaf)| self.path(leaf)).collect()
-    }
-
     /// The centroids of the clusters, shape (n_clusters, n_features).
     pub fn clusters(&self) -> ArrayView2<'_, f32> {
         self.levels[self.levels.len() - 1].view()

@@ -3,6 +3,11 @@
 /// Number of a cluster, from 0; clusters are numbered by falling size.
 pub type ClusterId = usize;
 
+/// How many clusters these are, numbered from 0.
+pub(crate) fn n_clusters(labels: &[Option<ClusterId>]) -> usize {
+    labels.iter().flatten().max().map_or(0, |most| most + 1)
+}
+
 /// The cluster of each image; `None` is noise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {

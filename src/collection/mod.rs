@@ -12,6 +12,7 @@ pub(crate) use blocks::HELD;
 pub use blocks::{Blocks, BlocksError};
 pub use embeddings::{Embeddings, EmbeddingsError};
 pub use features::Features;
+pub(crate) use labels::n_clusters;
 pub use labels::{ClusterId, Labels, Truth};
 pub use sparse::{Csr, sparse_row};
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::plane::Plane;
 use super::{Contingency, EvaluateError, NoiseRule, ari, purity};
-use crate::collection::{ClusterId, Truth};
+use crate::collection::{ClusterId, Truth, n_clusters};
 use crate::progress::Reporter;
 
 /// The diagonal of the box around a layout in the common scale.
@@ -200,7 +200,7 @@ fn judged(
     Ok(DbscanRun {
         eps,
         min_samples,
-        n_clusters: clusters.iter().flatten().max().map_or(0, |most| most + 1),
+        n_clusters: n_clusters(clusters),
         coverage: (all.n_samples() > 0).then(|| covered.n_samples() as f64 / all.n_samples() as f64),
         ari_one_cluster: ari(&all),
         ari_excluded: ari(&covered),

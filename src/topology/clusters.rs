@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::ArrayView2;
 
 use super::{Edge, Graph, Node, TopologyError};
-use crate::collection::ClusterId;
+use crate::collection::{ClusterId, n_clusters};
 use crate::neighbors::KnnGraph;
 
 /// The clusters that have rows, joined where a row of one has a neighbour in the other. The weight of an edge is the number
@@ -39,7 +39,7 @@ pub fn cluster_graph(
     TopologyError::check_rows("labels", graph.n_samples(), clusters.len())?;
     TopologyError::check_rows("rows of features", graph.n_samples(), x.nrows())?;
     TopologyError::check_finite("features", x)?;
-    let n_clusters = clusters.iter().flatten().max().map_or(0, |most| most + 1);
+    let n_clusters = n_clusters(clusters);
     if names.len() < n_clusters {
         return Err(TopologyError::Rows { what: "names", expected: n_clusters, found: names.len() });
     }

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::first_gap::first_gap;
 use super::{Cover, Graph, TopologyError};
 use crate::cluster::{ClusterError, DbscanParams};
+use crate::collection::n_clusters;
 use crate::progress::{Reporter, Silent};
 
 /// How the rows of one piece of the cover become groups.
@@ -82,7 +83,7 @@ pub fn mapper(
     let groups = |piece: &Vec<usize>| -> Result<Vec<Vec<usize>>, TopologyError> {
         reporter.check()?;
         let clusters = params.inside.clusters(x.select(Axis(0), piece).view())?;
-        let n_clusters = clusters.iter().flatten().max().map_or(0, |most| most + 1);
+        let n_clusters = n_clusters(&clusters);
         let mut groups = vec![Vec::new(); n_clusters];
         for (&row, cluster) in piece.iter().zip(clusters) {
             if let Some(cluster) = cluster {

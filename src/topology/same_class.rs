@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::clusters::crossings;
 use super::{Graph, TopologyError};
-use crate::collection::ClusterId;
+use crate::collection::{ClusterId, n_clusters};
 use crate::evaluate::Spread;
 use crate::neighbors::KnnGraph;
 use crate::progress::Reporter;
@@ -46,7 +46,7 @@ pub fn same_class(
         let is_it = |node: &super::Node| node.members.first().is_some_and(|&row| clusters[row] == Some(cluster));
         clustered.nodes.iter().position(is_it)
     };
-    let most = clusters.iter().flatten().max().map_or(0, |most| most + 1);
+    let most = n_clusters(clusters);
     let places: Vec<Option<usize>> = (0..most).map(place).collect();
     let links: Vec<(usize, usize)> = crossings(graph, clusters).filter_map(|(a, b)| places[a].zip(places[b])).collect();
     let Some(share) = share(clustered, &links) else { return Ok(None) };

@@ -9,7 +9,7 @@ use args::MapperChoice;
 use super::printer::Printer;
 use super::raster::points::new_directory;
 use super::{Exit, curves, inputs};
-use crate::collection::{Embeddings, Truth};
+use crate::collection::{Embeddings, Truth, n_clusters};
 use crate::distance::Metric;
 use crate::evaluate::files::read_labels;
 use crate::files::write_whole;
@@ -98,7 +98,7 @@ fn clustered(
     let params =
         NeighborsParams { n_neighbors: args.neighbours as usize, metric, seed: args.seed, ..Default::default() };
     let neighbours = nearest(x, &params, printer)?;
-    let n_clusters = clusters.iter().flatten().max().map_or(0, |most| most + 1);
+    let n_clusters = n_clusters(&clusters);
     let mut graph = cluster_graph(&neighbours, &clusters, x, &cluster_names(n_clusters))?;
     let Some(truth) = truth else { return Ok((graph, None)) };
     graph.set_classes(truth)?;

@@ -7,7 +7,7 @@ use super::start::start;
 use super::votes::{attach, divided, modularity, smooth};
 use crate::cluster::attach::share;
 use crate::cluster::density_tree::{CondensedTree, exact_spanning_tree};
-use crate::collection::{ClusterId, Csr};
+use crate::collection::{ClusterId, Csr, n_clusters};
 use crate::neighbors::{Growth, KnnGraph, fuzzy_simplicial_set};
 use crate::progress::{Interrupted, Reporter};
 use ndarray::{Array2, ArrayView1, ArrayView2};
@@ -80,7 +80,7 @@ impl ClusterLayer {
 
     /// Number of clusters.
     pub fn n_clusters(&self) -> usize {
-        self.labels.iter().flatten().max().map_or(0, |most| most + 1)
+        n_clusters(&self.labels)
     }
 }
 
@@ -223,7 +223,7 @@ fn cap(labels: &mut [Option<ClusterId>], most: usize, strengths: impl Fn(&[Optio
 }
 
 fn sizes(labels: &[Option<ClusterId>]) -> Vec<usize> {
-    let mut sizes = vec![0; labels.iter().flatten().max().map_or(0, |most| most + 1)];
+    let mut sizes = vec![0; n_clusters(labels)];
     labels.iter().flatten().for_each(|&cluster| sizes[cluster] += 1);
     sizes
 }

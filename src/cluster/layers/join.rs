@@ -2,7 +2,7 @@
 
 use super::find::Neighborhood;
 use super::heap::Heap;
-use crate::collection::{ClusterId, sparse_row};
+use crate::collection::{ClusterId, n_clusters, sparse_row};
 use crate::neighbors::Growth;
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ struct Border {
 
 impl Borders {
     pub(super) fn new(neighbors: &Neighborhood, labels: &[Option<ClusterId>]) -> Self {
-        let n_clusters = labels.iter().flatten().max().map_or(0, |most| most + 1);
+        let n_clusters = n_clusters(labels);
         let (mut sizes, mut weights) = (vec![0; n_clusters], vec![0.0; n_clusters]);
         let mut growths = vec![Growth::default(); n_clusters];
         let mut between: BTreeMap<_, Border> = BTreeMap::new();

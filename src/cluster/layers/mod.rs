@@ -22,7 +22,7 @@ use super::attach::{Found, reach};
 use super::guard::{at_least, check_rows, linfa_params};
 use super::settle::level;
 use super::{ClusterError, Clustering, Metric};
-use crate::neighbors::{KnnGraph, NeighborsParams, nearest};
+use crate::neighbors::{Growth, KnnGraph, NeighborsParams, nearest};
 use crate::progress::Reporter;
 use find::{Neighborhood, Wanted};
 use ndarray::ArrayView2;
@@ -169,10 +169,10 @@ impl LayersValidParams {
         reporter: &dyn Reporter,
     ) -> Result<Layers, ClusterError> {
         assert_eq!(graph.n_samples(), x.nrows(), "the graph of these rows");
-        if let Some(dimension) = graph.intrinsic_dimension() {
+        let neighbors = Neighborhood::new(graph);
+        if let Some(dimension) = neighbors.growths.iter().copied().sum::<Growth>().dimension() {
             reporter.detail(&format!("intrinsic dimension {dimension:.1}"));
         }
-        let neighbors = Neighborhood::new(graph);
         let (mut layers, chosen) = match self.wanted.n_clusters {
             Some(1) => Default::default(),
             _ => find::layers(&neighbors, x, &self.wanted, reporter)?,
@@ -210,7 +210,10 @@ impl LayersValidParams {
             false => reach(&graph, &layer.labels, layer.n_clusters()),
         };
         let found = Found { labels: layer.labels, strengths: layer.strengths, reach };
-        let levels = layers.into_iter().map(|layer| level(layer.labels)).collect();
-        Ok(Clustering { levels, neighbors: Some(graph), ..found.clustering(x, metric) })
+        let mut levels: Vec<_> = layers.into_iter().map(|layer| level(layer.labels)).collect();
+        levels.dedup();
+        let found = found.clustering(x, metric);
+        levels.retain(|level| *level != found.labels);
+        Ok(Clustering { levels, neighbors: Some(graph), ..found })
     }
 }

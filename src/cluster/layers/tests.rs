@@ -10,7 +10,7 @@ use super::votes::{attach, divided, modularity, smooth};
 use super::*;
 use crate::cluster::density_tree::{CondensedCluster, CondensedTree};
 use crate::cluster::edges::graph_of;
-use crate::collection::Csr;
+use crate::collection::{Csr, n_clusters};
 use crate::neighbors::fuzzy_simplicial_set;
 use crate::progress::{Silent, Watch};
 use crate::synth::{self, BlobsParams};
@@ -256,11 +256,17 @@ fn other_layers_are_kept() {
     let Layers { layers, chosen } = params.layers(found.neighbors.as_ref().unwrap(), x.view(), &Silent).unwrap();
     assert!(layers.len() > 1 && found.n_clusters() == 40);
     let expected: Vec<_> = layers.iter().map(ClusterLayer::n_clusters).collect();
-    let n_clusters = |labels: &[Option<usize>]| labels.iter().flatten().max().unwrap() + 1;
     let mut kept: Vec<usize> = found.levels.iter().map(|level| n_clusters(level)).collect();
     kept.insert(chosen, found.n_clusters());
     assert_eq!(kept, expected);
     assert!(found.levels.iter().all(|level| *level != found.labels));
+    // Six heaps, and a layer more that has the same.
+    let (x, heap) = heaps(&[300; 6], 1);
+    let found = params.fit_rows(x.view(), &Silent).unwrap();
+    let Layers { layers, .. } = params.layers(found.neighbors.as_ref().unwrap(), x.view(), &Silent).unwrap();
+    assert_eq!(layers.len(), 2);
+    assert_eq!((found.n_clusters(), heap.len()), (6, 1800));
+    assert!(found.levels.is_empty());
 }
 
 #[test]

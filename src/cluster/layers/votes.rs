@@ -1,6 +1,6 @@
 //! Labels by the edges of a graph: what its neighbours say of a row, and how well clusters fit the graph.
 
-use crate::collection::{ClusterId, Csr, sparse_row};
+use crate::collection::{ClusterId, Csr, n_clusters, sparse_row};
 use rayon::prelude::*;
 
 /// Most rounds in which rows change sides.
@@ -85,7 +85,7 @@ pub(super) fn smooth(graph: &Csr, labels: &mut [Option<ClusterId>]) {
 /// Newman's modularity at the resolution of Reichardt and Bornholdt, at most 1: the share of the weight that is within
 /// clusters, less three quarters of what would be if each row had its weight but led anywhere. Noise is in no cluster.
 pub(super) fn modularity(graph: &Csr, labels: &[Option<ClusterId>]) -> f64 {
-    let n_clusters = labels.iter().flatten().max().map_or(0, |most| most + 1);
+    let n_clusters = n_clusters(labels);
     let mut weights = vec![0.0f64; n_clusters];
     let (mut within, mut total) = (0.0f64, 0.0f64);
     for (row, label) in labels.iter().enumerate() {

@@ -14,7 +14,7 @@ mod tests;
 use super::attach::{Found, reach, share};
 use super::guard::{at_least_one, check_rows, linfa_params, not_negative};
 use super::{ClusterError, Clustering, Metric};
-use crate::collection::{ClusterId, Csr};
+use crate::collection::{ClusterId, Csr, n_clusters};
 use crate::neighbors::{NeighborsParams, fuzzy_simplicial_set, nearest};
 use crate::progress::{Interrupted, Reporter};
 use find::{Wanted, divide, quality};
@@ -162,7 +162,7 @@ pub struct Communities {
 impl Communities {
     /// Number of communities.
     pub fn n_clusters(&self) -> usize {
-        self.labels.iter().flatten().max().map_or(0, |most| most + 1)
+        n_clusters(&self.labels)
     }
 }
 

@@ -175,7 +175,7 @@ fn as_many_communities_as_are_asked_for_or_nearly() {
     let counts: Vec<usize> =
         [0.0, 0.2, 1.0, 5.0].iter().map(|&r| find(any_size().resolution(r), &graph).n_clusters()).collect();
     assert!(counts[0] == 1 && counts.is_sorted(), "{counts:?}");
-    let apart = self::graph_of(9, &[(0, 1, 1.0), (1, 2, 1.0), (3, 4, 1.0), (4, 5, 1.0), (6, 7, 1.0), (7, 8, 1.0)]);
+    let apart = graph_of(9, &[(0, 1, 1.0), (1, 2, 1.0), (3, 4, 1.0), (4, 5, 1.0), (6, 7, 1.0), (7, 8, 1.0)]);
     let found = find(any_size().n_clusters(1), &apart);
     assert_eq!(found.n_clusters(), 3, "nothing joins them");
 }

@@ -13,7 +13,7 @@ pub use plot::ReachabilityPlot;
 use super::attach::Found;
 use super::guard::{at_least, check_rows, comparable, linfa_params, not_negative};
 use super::{ClusterError, Clustering, Metric};
-use crate::collection::ClusterId;
+use crate::collection::{ClusterId, n_clusters};
 use crate::progress::Reporter;
 use ndarray::ArrayView2;
 
@@ -146,7 +146,7 @@ impl OpticsValidParams {
 
 /// Noise instead of clusters of fewer than `least` rows, and the others numbered anew.
 fn large(mut labels: Vec<Option<ClusterId>>, least: usize) -> Vec<Option<ClusterId>> {
-    let mut sizes = vec![0; labels.iter().flatten().max().map_or(0, |last| last + 1)];
+    let mut sizes = vec![0; n_clusters(&labels)];
     labels.iter().flatten().for_each(|&cluster| sizes[cluster] += 1);
     let mut next = 0;
     let number = |&size: &usize| {
