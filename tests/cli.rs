@@ -1,5 +1,6 @@
 //! The commands as a user runs them: files, exit codes, and what they print.
 
+use alike::distance::Metric;
 use alike::neighbors::KnnGraph;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -260,6 +261,8 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
         let found = desk.json(0, &[&["cluster", "in", "--algorithm", algorithm], &files[..], more].concat());
         let neighbors = KnnGraph::read(&desk.path(&graph)).unwrap();
         assert_eq!(neighbors.n_samples(), found["n_samples"].as_u64().unwrap() as usize, "{algorithm}");
+        let by_direction = ["spherical", "layers", "leiden", "temi"].contains(&algorithm);
+        assert_eq!(neighbors.metric() == Metric::Cosine, by_direction, "{algorithm}");
         assert!(found["n_clusters"].as_u64().unwrap() >= 1, "{algorithm}");
         assert_eq!(
             found["inertia"].is_null(),
@@ -279,6 +282,13 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
             assigned["images"].as_array().unwrap().iter().map(|image| image["cluster"].as_u64()).collect();
         assert_eq!(again, clusters, "{algorithm}");
     }
+    desk.json(0, &["sort", "in", "--out", "nested", "--algorithm", "hierarchical", "--levels", "12,4"]);
+    let column = |file: &str, name: &str| -> Vec<String> {
+        let mut table = csv::Reader::from_path(desk.path(file)).unwrap();
+        let at = table.headers().unwrap().iter().position(|column| column == name).unwrap();
+        table.records().map(|row| row.unwrap()[at].to_owned()).collect()
+    };
+    assert_eq!(column("nested/clusters.csv", "level-1"), column("hierarchical.csv", "level-1"));
     let noise =
         desk.json(0, &["sort", "in", "--out", "out", "--algorithm", "dbscan", "--eps", "0.5", "--reduce", "pca:6"]);
     assert_eq!(desk.path("out/unclustered").is_dir(), noise["noise"].as_u64().unwrap() > 0);

@@ -124,6 +124,24 @@ fn a_flat_cut_through_a_heap_is_as_broad_and_deep_as_expected() {
 }
 
 #[test]
+fn two_clusters_are_seen_in_their_own_dimension() {
+    // Halves of a square, and of a cube of eight dimensions.
+    let (plane, half) = cube(600, 2);
+    let (solid, other) = cube(600, 8);
+    let x = Array2::from_shape_fn((1200, 8), |(row, d)| match row < 600 {
+        true => plane.get((row, d)).map_or(50.0, |&value| value),
+        false => solid[[row - 600, d]],
+    });
+    let labels: Vec<_> = half.into_iter().chain(other.into_iter().map(|half| half.map(|half| half + 2))).collect();
+    let neighbors = nearest(x.view(), &NeighborsParams::default(), &Silent).unwrap();
+    let borders = Borders::new(&Neighborhood::new(&neighbors), &labels);
+    // Depth grows by .0024 a dimension.
+    let dimension = |pair| (borders.heap(pair).depth() - 0.25) / 0.0024;
+    assert!((1.5..2.1).contains(&dimension((0, 1))), "{}", dimension((0, 1)));
+    assert!((4.5..8.1).contains(&dimension((2, 3))), "{}", dimension((2, 3)));
+}
+
+#[test]
 fn heaps_stay_whole_in_any_dimension() {
     let params = LayersParams::new().metric(Metric::Euclidean);
     for dimension in [2, 10] {
