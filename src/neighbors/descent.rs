@@ -229,3 +229,30 @@ fn hash(seed: u64, number: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distance::Metric;
+    use crate::progress::Silent;
+
+    #[test]
+    fn rows_know_whose_neighbor_they_are_and_whether_a_new_one() {
+        let x = Array2::from_shape_fn((300, 3), |(i, j)| ((i * 37 + j * 101 + i * i * j) % 97) as f32);
+        let rows = Rows::new(x.view(), Metric::Euclidean);
+        let lists = Lists::new(300, 15);
+        let mut descent = Descent { rows: &rows, lists, order: Vec::new(), reporter: &Silent };
+        descent.plant(15, 0).unwrap();
+        descent.draw(0);
+        let lists = descent.lists.change(|_, list| list.to_vec());
+        let linked = descent.linked();
+        let seen = |row: usize| linked.of(row).iter().map(|n| (n.row(), n.is_new())).collect::<Vec<_>>();
+        for row in 0..300 {
+            let neighbors = lists.iter().map(|list| list.iter().map(|&key| Neighbor(key)).find(|n| n.row() == row));
+            let expected: Vec<_> = neighbors.enumerate().filter_map(|(by, n)| Some((by, n?.is_new()))).collect();
+            assert_eq!(seen(row), expected);
+        }
+        let all: Vec<bool> = (0..300).flat_map(seen).map(|(_, is_new)| is_new).collect();
+        assert!(all.contains(&true) && all.contains(&false), "some have met, not all");
+    }
+}
