@@ -223,6 +223,19 @@ mod tests {
     }
 
     #[test]
+    fn levels_are_the_clusters_that_lie_in_the_next() {
+        let x = Array2::from_shape_fn((300, 2), |(i, j)| ((i * 31 + j * 17 + i * j) % 101) as f32);
+        let params = HierarchicalParams::new(3).levels(vec![24, 8]).check().unwrap();
+        let found = params.fit_rows(x.view(), &Silent).unwrap();
+        let Assigner::Tree(tree) = &found.assigner else { panic!("a tree") };
+        assert_eq!(found.levels.len(), 2);
+        for row in 0..300 {
+            let path = [found.levels[0][row], found.levels[1][row], found.labels[row]].map(Option::unwrap);
+            assert_eq!(tree.path(path[0]), path);
+        }
+    }
+
+    #[test]
     fn resampling_gives_few_rows_as_many_centroids() {
         let x =
             Array2::from_shape_fn(
