@@ -1,5 +1,6 @@
 //! The minimum spanning tree of mutual reachability with a kd-tree: in every round each part finds the shortest edge that
-//! leaves it (O. Borůvka 1926; W. March, P. Ram, A. Gray, Fast euclidean minimum spanning tree, 2010).
+//! leaves it (O. Borůvka 1926; W. March, P. Ram, A. Gray, Fast euclidean minimum spanning tree, 2010), but for the largest,
+//! which the others join.
 
 use super::kd_tree::{BLOCK, KdTree, Node};
 use super::spanning::{Edge, Forest};
@@ -21,15 +22,16 @@ pub(super) fn spanning_tree(tree: &KdTree, core: &[f64], reporter: &dyn Reporter
         let of_node = up(tree, |node| one(&parts[node.start..node.end]), |a, b| if a == b { a } else { MIXED });
         let bounds: Vec<AtomicU64> = (0..n).map(|_| AtomicU64::new(f64::INFINITY.to_bits())).collect();
         let round = Round { tree, core, least_core: &least_core, parts: &parts, of_node: &of_node, bounds: &bounds };
-        let places: Vec<usize> = (0..n).collect();
+        let largest = largest(&parts);
+        let places: Vec<usize> = (0..n).filter(|&place| parts[place] != largest).collect();
         let blocks = places.par_chunks(BLOCK).map(|places| {
             reporter.check()?;
             Ok(places.iter().map(|&place| round.shortest(place)).collect())
         });
         let found = blocks.collect::<Result<Vec<Vec<Option<Edge>>>, Interrupted>>()?.concat();
         let mut shortest: Vec<Option<Edge>> = vec![None; n];
-        for (edge, &part) in found.into_iter().zip(&parts) {
-            let shortest = &mut shortest[part as usize];
+        for (edge, place) in found.into_iter().zip(places) {
+            let shortest = &mut shortest[parts[place] as usize];
             *shortest = match (edge, *shortest) {
                 (Some(edge), Some(other)) => Some(edge.min(other)),
                 (edge, other) => edge.or(other),
@@ -41,6 +43,14 @@ pub(super) fn spanning_tree(tree: &KdTree, core: &[f64], reporter: &dyn Reporter
     edges.iter_mut().for_each(|edge| edge.distance = edge.distance.sqrt());
     edges.sort_unstable();
     Ok(edges)
+}
+
+/// The part of the most places, of equal ones the lowest.
+fn largest(parts: &[u32]) -> u32 {
+    let mut sizes = vec![0u32; parts.len()];
+    parts.iter().for_each(|&part| sizes[part as usize] += 1);
+    let largest = (0..sizes.len()).rev().max_by_key(|&part| sizes[part]);
+    largest.expect("two places") as u32
 }
 
 /// A value of each node, from those of the leaves upwards.

@@ -6,6 +6,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Dimensions of the embedding.
 pub(super) const DIM: usize = 4;
@@ -21,10 +22,14 @@ pub(super) const EPOCHS: usize = 50;
 const BLOCKS: usize = 8;
 /// Fewest nodes of a block.
 const LEAST_BLOCK: usize = 1024;
+/// Nodes that move together.
+const RUN: usize = 16;
 /// Nodes a task takes at a time.
 const TASK: usize = 256;
-/// Pushes for each pull, at most 1.
-const PUSHES: f32 = 2.0 / 3.0;
+/// Pushes for each pull, a fraction of at most 1.
+const PUSHES: [u32; 2] = [2, 3];
+/// All passes, as a share of them.
+const WHOLE: u32 = 1 << 16;
 /// Strength of a push in the first and the last pass.
 const GAMMA: [f32; 2] = [0.5, 1.0];
 /// What a node keeps of its last step.
@@ -48,9 +53,10 @@ pub(super) fn embed(
 ) -> Result<(), Interrupted> {
     let n = places.len();
     let heaviest = graph.data().iter().copied().fold(0.0, f32::max);
-    let shares: Vec<f32> = graph.data().iter().map(|weight| (weight / heaviest).max(1.0 / EPOCHS as f32)).collect();
+    let share = |weight: &f32| ((weight / heaviest).max(1.0 / EPOCHS as f32) * WHOLE as f32).round() as u32;
+    let shares: Vec<u32> = graph.data().iter().map(share).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut order: Vec<u32> = (0..n as u32).collect();
+    let mut order: Vec<Range<usize>> = (0..n).step_by(RUN).map(|first| first..n.min(first + RUN)).collect();
     let mut steps = vec![[0.0f32; DIM]; n];
     let mut alpha = rate;
     let last = (EPOCHS - 1).max(1) as f32;
@@ -58,20 +64,23 @@ pub(super) fn embed(
         let pass = Pass {
             graph,
             shares: &shares,
-            epoch: epoch as f32,
+            epoch: epoch as u32,
             alpha,
             gamma: GAMMA[0] + (GAMMA[1] - GAMMA[0]) * epoch as f32 / last,
             key: mix(seed ^ mix(epoch as u64)),
         };
-        for block in order.chunks((n / BLOCKS).max(LEAST_BLOCK)) {
+        for block in order.chunks((order.len() / BLOCKS).max(LEAST_BLOCK / RUN)) {
             reporter.check()?;
             let moved: Vec<Vec<Place>> = block
-                .par_chunks(TASK)
-                .map(|rows| rows.iter().map(|&row| pass.step(row as usize, places, steps[row as usize])).collect())
+                .par_chunks(TASK / RUN)
+                .map_init(Default::default, |room, runs| {
+                    let rows = runs.iter().flat_map(Range::clone);
+                    rows.map(|row| pass.step(row, places, steps[row], room)).collect()
+                })
                 .collect();
-            for (&row, step) in block.iter().zip(moved.into_iter().flatten()) {
-                steps[row as usize] = step;
-                (0..DIM).for_each(|d| places[row as usize][d] += step[d]);
+            for (row, step) in block.iter().flat_map(Range::clone).zip(moved.into_iter().flatten()) {
+                steps[row] = step;
+                (0..DIM).for_each(|d| places[row][d] += step[d]);
             }
         }
         let kept = (1.0 - alpha) * (1.0 - alpha) * MOMENTUM;
@@ -86,9 +95,9 @@ pub(super) fn embed(
 /// One pass over the edges.
 struct Pass<'a> {
     graph: &'a Csr,
-    /// Of each edge the share of the passes in which it pulls.
-    shares: &'a [f32],
-    epoch: f32,
+    /// Of each edge the share of the passes in which it pulls, of [`WHOLE`].
+    shares: &'a [u32],
+    epoch: u32,
     alpha: f32,
     gamma: f32,
     /// Where the random numbers of this pass begin.
@@ -96,30 +105,39 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// The step of a node, what is kept of its last one counted.
-    fn step(&self, row: usize, places: &[Place], mut step: Place) -> Place {
+    /// The step of a node, what is kept of its last one counted. `pulls` and `pushes` are room for its edges.
+    fn step(&self, row: usize, places: &[Place], mut step: Place, [pulls, pushes]: &mut [Vec<usize>; 2]) -> Place {
         let here = places[row];
-        let edges = self.graph.indptr().outer_inds_sz(row);
-        for edge in edges {
-            let share = self.shares[edge];
-            if due(share, self.epoch) == 0 {
-                continue;
-            }
+        // Which edges pull and push is known first, for guesses at it would mostly be wrong.
+        pick(self.graph.indptr().outer_inds_sz(row), pulls, |edge| due(self.shares[edge], self.epoch));
+        pick(pulls.iter().copied(), pushes, |edge| due(self.shares[edge] * PUSHES[0] / PUSHES[1], self.epoch));
+        for &edge in &*pulls {
             pull(&mut step, here, places[self.graph.indices()[edge] as usize], self.alpha);
-            if due(share * PUSHES, self.epoch) > 0 {
-                let draw = mix(self.key.wrapping_add(edge as u64));
-                // The high bits of the product: uniform without a division.
-                let other = ((u128::from(draw) * places.len() as u128) >> 64) as usize;
-                push(&mut step, here, places[other], self.gamma, self.alpha);
-            }
+        }
+        for &edge in &*pushes {
+            let draw = mix(self.key.wrapping_add(edge as u64));
+            // The high bits of the product: uniform without a division.
+            let other = ((u128::from(draw) * places.len() as u128) >> 64) as usize;
+            push(&mut step, here, places[other], self.gamma, self.alpha);
         }
         step
     }
 }
 
+/// Makes `picked` those of `edges` that are counted, each 0 or 1 times.
+fn pick(edges: impl ExactSizeIterator<Item = usize>, picked: &mut Vec<usize>, count: impl Fn(usize) -> usize) {
+    picked.resize(edges.len() + 1, 0);
+    let mut n = 0;
+    for edge in edges {
+        picked[n] = edge;
+        n += count(edge);
+    }
+    picked.truncate(n);
+}
+
 /// How often what happens in a share of all passes happens in this one: 0 or 1.
-fn due(share: f32, epoch: f32) -> u32 {
-    (share * (epoch + 1.0)) as u32 - (share * epoch) as u32
+fn due(share: u32, epoch: u32) -> usize {
+    (share * (epoch + 1) / WHOLE - share * epoch / WHOLE) as usize
 }
 
 fn squared(a: Place, b: Place) -> f32 {
@@ -128,11 +146,8 @@ fn squared(a: Place, b: Place) -> f32 {
 
 fn pull(step: &mut Place, here: Place, other: Place, alpha: f32) {
     let squared = squared(here, other);
-    if squared > 0.0 {
-        let distance = squared.sqrt();
-        let force = -2.0 * alpha / (2.0 * squared - 0.5 * distance + 1.0);
-        (0..DIM).for_each(|d| step[d] += force * (here[d] - other[d]));
-    }
+    let force = -2.0 * alpha / (2.0 * squared - 0.5 * squared.sqrt() + 1.0);
+    (0..DIM).for_each(|d| step[d] += force * (here[d] - other[d]));
 }
 
 fn push(step: &mut Place, here: Place, other: Place, gamma: f32, alpha: f32) {

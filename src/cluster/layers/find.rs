@@ -92,17 +92,18 @@ pub(super) fn layers(
     wanted: &Wanted,
     reporter: &dyn Reporter,
 ) -> Result<(Vec<ClusterLayer>, usize), Interrupted> {
-    let (mut best, mut most) = ((Vec::new(), 0), f64::NEG_INFINITY);
-    for number in 0..wanted.n_starts as u64 {
-        let layers = of_start(neighbors, x, wanted, wanted.seed.wrapping_add(number << 32), reporter)?;
+    let starts = (0..wanted.n_starts as u64).into_par_iter();
+    let starts: Result<Vec<Vec<ClusterLayer>>, Interrupted> =
+        starts.map(|number| of_start(neighbors, x, wanted, wanted.seed.wrapping_add(number << 32), reporter)).collect();
+    let (mut best, mut most) = (Vec::new(), f64::NEG_INFINITY);
+    for layers in starts? {
         let greatest = layers.iter().map(|layer| layer.modularity).fold(f64::NEG_INFINITY, f64::max);
         if greatest > most {
-            most = greatest;
-            let chosen = coarsest(&layers, greatest);
-            best = (layers, chosen);
+            (best, most) = (layers, greatest);
         }
     }
-    Ok(best)
+    let chosen = if best.is_empty() { 0 } else { coarsest(&best, most) };
+    Ok((best, chosen))
 }
 
 /// The layer of the fewest clusters that is about as modular as the most modular one.
@@ -133,7 +134,7 @@ fn of_start(
         None => bars.layers(),
     };
     reporter.check()?;
-    Ok(layers.into_iter().map(|layer| read(neighbors, &tree, layer, wanted)).collect())
+    Ok(layers.into_par_iter().map(|layer| read(neighbors, &tree, layer, wanted)).collect())
 }
 
 /// The members of a layer's clusters as the tree has them and the neighbours amend them.

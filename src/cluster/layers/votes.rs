@@ -20,27 +20,27 @@ struct Vote {
 
 /// The vote on each row that `asked` names; `None` where no edge leads to a cluster.
 fn votes(graph: &Csr, labels: &[Option<ClusterId>], asked: &[usize]) -> Vec<Option<Vote>> {
-    let vote = |row: usize, sums: &mut Vec<(ClusterId, f32)>| {
-        sums.clear();
+    let noise = n_clusters(labels);
+    let clusters: Vec<ClusterId> = labels.iter().map(|label| label.unwrap_or(noise)).collect();
+    // `sums` are 0 before and after.
+    let vote = |row: usize, sums: &mut [f32], seen: &mut Vec<ClusterId>| {
         let (to, weights) = sparse_row(graph, row);
         for (&to, &weight) in to.iter().zip(weights) {
-            let Some(cluster) = labels[to as usize] else { continue };
-            match sums.iter_mut().find(|(other, _)| *other == cluster) {
-                Some((_, sum)) => *sum += weight,
-                None => sums.push((cluster, weight)),
+            let cluster = clusters[to as usize];
+            if sums[cluster] == 0.0 {
+                seen.push(cluster);
             }
+            sums[cluster] += weight;
         }
-        let most = sums.iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
-        most.map(|&(cluster, weight)| Vote { cluster, weight, total: weights.iter().sum() })
+        let sums = seen.drain(..).map(|cluster| (cluster, std::mem::take(&mut sums[cluster])));
+        let most = sums.filter(|&(cluster, _)| cluster != noise).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+        most.map(|(cluster, weight)| Vote { cluster, weight, total: weights.iter().sum() })
     };
-    let tasks: Vec<Vec<Option<Vote>>> = asked
-        .par_chunks(TASK)
-        .map(|rows| {
-            let mut sums = Vec::new();
-            rows.iter().map(|&row| vote(row, &mut sums)).collect()
-        })
-        .collect();
-    tasks.into_iter().flatten().collect()
+    let tasks = asked.par_chunks(TASK).map_init(
+        || (vec![0.0; noise + 1], Vec::new()),
+        |(sums, seen), rows| rows.iter().map(|&row| vote(row, sums, seen)).collect::<Vec<_>>(),
+    );
+    tasks.collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
 /// Gives rows of noise, round by round, to the cluster to which the most of their weight leads. What no path joins to a
@@ -68,15 +68,19 @@ pub(super) fn divided(graph: &Csr, labels: &[Option<ClusterId>], asked: &[usize]
 /// Moves rows to the cluster of most of their weight, all at once, for some rounds: clusters that are no denser inside than
 /// to others dissolve. Noise stays noise.
 pub(super) fn smooth(graph: &Csr, labels: &mut [Option<ClusterId>]) {
-    let members: Vec<usize> = (0..labels.len()).filter(|&row| labels[row].is_some()).collect();
+    let mut asked: Vec<usize> = (0..labels.len()).filter(|&row| labels[row].is_some()).collect();
     for _ in 0..ROUNDS {
-        let votes = votes(graph, labels, &members);
-        let mut moved = false;
-        for (&row, vote) in members.iter().zip(votes) {
+        let votes = votes(graph, labels, &asked);
+        // Only where a neighbour moved the next vote can be another.
+        let mut next = vec![false; labels.len()];
+        for (&row, vote) in asked.iter().zip(votes) {
             let to = vote.map(|vote| vote.cluster).or(labels[row]);
-            moved |= std::mem::replace(&mut labels[row], to) != to;
+            if std::mem::replace(&mut labels[row], to) != to {
+                sparse_row(graph, row).0.iter().for_each(|&to| next[to as usize] = true);
+            }
         }
-        if !moved {
+        asked = (0..labels.len()).filter(|&row| next[row] && labels[row].is_some()).collect();
+        if asked.is_empty() {
             return;
         }
     }
