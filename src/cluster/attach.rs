@@ -6,8 +6,9 @@ use super::{Assigner, Assignment, Clustering, Metric};
 use crate::collection::{ClusterId, Csr, sparse_row};
 use crate::neighbors::{KnnGraph, nearest_of};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
+use rayon::prelude::*;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Rows of known clusters, noise among them: a row belongs to the cluster of the nearest one, if that is near enough.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,9 +33,8 @@ impl Neighbors {
     /// # Panics
     /// If the number of features is another than in the fit.
     pub fn assign(&self, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
-        let known = Known::new(self.rows.view(), self.metric, 0..self.rows.nrows());
-        let others = as_seen(x, self.metric);
-        let found: Vec<Option<usize>> = others.outer_iter().map(|row| known.find(row)).collect();
+        let all: Vec<usize> = (0..self.rows.nrows()).collect();
+        let found = Known::new(self.rows.view(), self.metric, &all).find(as_seen(x, self.metric).view());
         let new: Vec<usize> = (0..found.len()).filter(|&row| found[row].is_none()).collect();
         let (rows, distances) = nearest_of(x.select(Axis(0), &new).view(), self.rows.view(), 1, self.metric);
         let mut searched = rows.into_iter().zip(distances);
@@ -63,19 +63,25 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn new(rows: ArrayView2<'a, f32>, metric: Metric, some: impl IntoIterator<Item = usize>) -> Self {
+    fn new(rows: ArrayView2<'a, f32>, metric: Metric, some: &[usize]) -> Self {
         let mut known = Self { seen: as_seen(rows, metric), rows: HashMap::new() };
-        for row in some {
-            if known.find(known.seen.row(row)).is_none() {
-                known.rows.entry(hash(known.seen.row(row))).or_default().push(row);
+        let hashes: Vec<u64> = some.par_iter().map(|&row| hash(known.seen.row(row))).collect();
+        for (&row, hash) in some.iter().zip(hashes) {
+            let same = known.rows.entry(hash).or_default();
+            if same.iter().all(|&other| known.seen.row(other) != known.seen.row(row)) {
+                same.push(row);
             }
         }
         known
     }
 
-    /// The first row that is equal to one as the metric sees it.
-    fn find(&self, seen: ArrayView1<'_, f32>) -> Option<usize> {
-        self.rows.get(&hash(seen))?.iter().copied().find(|&row| self.seen.row(row) == seen)
+    /// The first row that is equal to each of others as the metric sees them.
+    fn find(&self, seen: ArrayView2<'_, f32>) -> Vec<Option<usize>> {
+        let first = |row: ArrayView1<'_, f32>| {
+            let same = self.rows.get(&hash(row))?;
+            same.iter().copied().find(|&other| self.seen.row(other) == row)
+        };
+        (0..seen.nrows()).into_par_iter().map(|row| first(seen.row(row))).collect()
     }
 }
 
@@ -83,7 +89,7 @@ impl<'a> Known<'a> {
 fn hash(row: ArrayView1<'_, f32>) -> u64 {
     let mut hasher = DefaultHasher::new();
     // Adding 0 makes one zero of both.
-    row.iter().for_each(|value| hasher.write_u32((value + 0.0).to_bits()));
+    row.iter().map(|value| (value + 0.0).to_bits()).collect::<Vec<u32>>().hash(&mut hasher);
     hasher.finish()
 }
 
@@ -118,10 +124,10 @@ pub(super) struct Found {
 impl Found {
     /// Clusters of one label for equal rows, that of the first which has one, numbered by falling size.
     pub fn clustering(mut self, x: ArrayView2<'_, f32>, metric: Metric) -> Clustering {
-        let labelled = (0..self.labels.len()).filter(|&row| self.labels[row].is_some());
-        let known = Known::new(x, metric, labelled.collect::<Vec<_>>());
-        for (row, seen) in known.seen.outer_iter().enumerate() {
-            if let Some(first) = known.find(seen) {
+        let labelled: Vec<usize> = (0..self.labels.len()).filter(|&row| self.labels[row].is_some()).collect();
+        let known = Known::new(x, metric, &labelled);
+        for (row, first) in known.find(known.seen.view()).into_iter().enumerate() {
+            if let Some(first) = first {
                 (self.labels[row], self.strengths[row]) = (self.labels[first], self.strengths[first]);
             }
         }
