@@ -1,9 +1,9 @@
 //! The rows of the fit as an assigner, for clusters that have no centre; and noise attached to clusters.
 
-use super::directions::as_seen;
 use super::settle::{by_size, renumber};
 use super::{Assigner, Assignment, Clustering, Metric};
 use crate::collection::{ClusterId, Csr, sparse_row};
+use crate::distance::as_seen;
 use crate::neighbors::{KnnGraph, nearest_of};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 use rayon::prelude::*;
@@ -19,7 +19,7 @@ pub struct Neighbors {
     pub rows: Array2<f32>,
     /// The cluster of each; that of equal rows is the same.
     pub labels: Vec<Option<ClusterId>>,
-    /// How firmly each is in its cluster, 0 to 1.
+    /// How firmly each is in its cluster, 0 to 1; that of equal rows is the same.
     pub strengths: Vec<f32>,
     /// How far a row may be from the nearest of each cluster.
     pub reach: Vec<f64>,
@@ -33,6 +33,9 @@ impl Neighbors {
     /// # Panics
     /// If the number of features is another than in the fit.
     pub fn assign(&self, x: ArrayView2<'_, f32>) -> Vec<Assignment> {
+        if x == self.rows {
+            return (0..x.nrows()).map(|row| self.assignment(row, 0.0)).collect();
+        }
         let all: Vec<usize> = (0..self.rows.nrows()).collect();
         let found = Known::new(self.rows.view(), self.metric, &all).find(as_seen(x, self.metric).view());
         let new: Vec<usize> = (0..found.len()).filter(|&row| found[row].is_none()).collect();

@@ -16,7 +16,6 @@ mod dbscan;
 mod density;
 pub mod density_tree;
 mod device;
-mod directions;
 #[cfg(test)]
 mod edges;
 mod filter;

@@ -16,6 +16,7 @@ pub type Csr = sprs::CsMatI<f32, u32, usize>;
 /// assert_eq!(sparse_row(&x, 1), (&[3, 7][..], &[0.5, 1.0][..]));
 /// ```
 pub fn sparse_row(x: &Csr, row: usize) -> (&[u32], &[f32]) {
-    let range = x.indptr().outer_inds_sz(row);
+    let starts = x.indptr();
+    let range = starts.raw_storage()[row]..starts.raw_storage()[row + 1];
     (&x.indices()[range.clone()], &x.data()[range])
 }

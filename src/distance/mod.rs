@@ -1,11 +1,13 @@
 //! Distances and norms of f32 rows, summed in f64 in a fixed order, and products of matrices.
 
+mod directions;
 mod gram;
 mod kernel;
 mod product;
 mod scatter;
 pub mod sparse;
 
+pub(crate) use directions::as_seen;
 pub(crate) use gram::{Gram, TILE};
 pub use kernel::Element;
 pub(crate) use product::Packed;

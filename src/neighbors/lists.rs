@@ -58,7 +58,7 @@ impl Lists {
         // A thread that panicked takes the whole search with it.
         let mut block = self.blocks[row / BLOCK].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let list = &mut block[row % BLOCK * self.k..][..self.k];
-        let place = list.partition_point(|&other| other < key);
+        let place = list.iter().filter(|&&other| other < key).count();
         if place == list.len() || list.iter().any(|&other| is_same(other)) {
             return;
         }

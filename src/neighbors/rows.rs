@@ -1,8 +1,7 @@
 //! Rows between which distances are asked for, whatever the metric.
 
-use crate::distance::{Metric, squared_euclidean, squared_norm};
+use crate::distance::{Metric, as_seen, squared_euclidean};
 use ndarray::ArrayView2;
-use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// Rows one after the other; for cosine distance brought to unit length, so that it is half the squared distance.
@@ -14,15 +13,11 @@ pub(super) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     pub fn new(x: ArrayView2<'a, f32>, metric: Metric) -> Self {
-        let mut values = x.to_slice().map_or_else(|| x.iter().copied().collect(), Cow::Borrowed);
-        if metric == Metric::Cosine {
-            values.to_mut().par_chunks_mut(x.ncols().max(1)).for_each(|row| {
-                let norm = squared_norm(row).sqrt();
-                if norm > 0.0 {
-                    row.iter_mut().for_each(|value| *value = (f64::from(*value) / norm) as f32);
-                }
-            });
-        }
+        let seen = as_seen(x, metric);
+        let values = match x.to_slice().filter(|_| seen.is_view()) {
+            Some(values) => Cow::Borrowed(values),
+            None => Cow::Owned(seen.into_owned().into_raw_vec_and_offset().0),
+        };
         Self { metric, shape: x.dim(), values }
     }
 

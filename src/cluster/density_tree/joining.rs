@@ -6,8 +6,7 @@
 //! list of neighbours connects.
 
 use super::spanning::{Edge, Forest};
-use crate::cluster::directions::as_seen;
-use crate::distance::{Metric, squared_euclidean};
+use crate::distance::{Metric, as_seen, squared_euclidean};
 use crate::progress::{Interrupted, Reporter};
 use ndarray::{ArrayView2, CowArray, Ix2};
 use rayon::prelude::*;

@@ -91,25 +91,29 @@ impl KdTree {
         self.rows[place] as usize
     }
 
-    /// Squared distance of the points at two places.
+    /// Squared distance of a point to that at a place.
+    // Here and below by number: an iterator of two slices is a call in the innermost loop, which costs as much again.
     pub fn squared(&self, point: &[f32], place: usize) -> f64 {
-        point.iter().zip(self.point(place)).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
+        let (a, b) = (&point[..self.n_features], self.point(place));
+        (0..self.n_features).map(|j| (f64::from(a[j]) - f64::from(b[j])).powi(2)).sum()
     }
 
     /// Squared distance to the box of a node; no more, in every bit, than that to any of its points.
     pub fn squared_to_box(&self, point: &[f32], node: usize) -> f64 {
         let d = self.n_features;
-        let (lowest, highest) = self.boxes[2 * d * node..][..2 * d].split_at(d);
-        let beyond = |((&value, &low), &high): ((&f32, &f32), &f32)| {
-            let (value, low, high) = (f64::from(value), f64::from(low), f64::from(high));
-            if value < low { (value - low).powi(2) } else { (value - high).max(0.0).powi(2) }
+        let (point, (lowest, highest)) = (&point[..d], self.boxes[2 * d * node..][..2 * d].split_at(d));
+        let beyond = |j: usize| {
+            let value = f64::from(point[j]);
+            (f64::from(lowest[j]) - value).max(value - f64::from(highest[j])).max(0.0)
         };
-        point.iter().zip(lowest).zip(highest).map(beyond).sum()
+        (0..d).map(|j| beyond(j).powi(2)).sum()
     }
 
     /// Both children of a node with the squared distances to their boxes, the nearer first.
     pub fn children(&self, point: &[f32], node: usize) -> Option<[(usize, f64); 2]> {
-        let [left, right] = [node + 1, self.nodes[node].right?].map(|child| (child, self.squared_to_box(point, child)));
+        let (left, right) = (node + 1, self.nodes[node].right?);
+        let left = (left, self.squared_to_box(point, left));
+        let right = (right, self.squared_to_box(point, right));
         Some(if right.1 < left.1 { [right, left] } else { [left, right] })
     }
 

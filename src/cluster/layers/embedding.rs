@@ -87,7 +87,6 @@ pub(super) fn embed(
         steps.iter_mut().flatten().for_each(|step| *step *= kept);
         order.shuffle(&mut rng);
         alpha = rate * (1.0 - epoch as f32 / EPOCHS as f32);
-        reporter.advance(1);
     }
     Ok(())
 }
@@ -108,13 +107,15 @@ impl Pass<'_> {
     /// The step of a node, what is kept of its last one counted. `pulls` and `pushes` are room for its edges.
     fn step(&self, row: usize, places: &[Place], mut step: Place, [pulls, pushes]: &mut [Vec<usize>; 2]) -> Place {
         let here = places[row];
+        let (edges, to) = (self.graph.indptr().outer_inds_sz(row), self.graph.indices());
         // Which edges pull and push is known first, for guesses at it would mostly be wrong.
-        pick(self.graph.indptr().outer_inds_sz(row), pulls, |edge| due(self.shares[edge], self.epoch));
-        pick(pulls.iter().copied(), pushes, |edge| due(self.shares[edge] * PUSHES[0] / PUSHES[1], self.epoch));
-        for &edge in &*pulls {
-            pull(&mut step, here, places[self.graph.indices()[edge] as usize], self.alpha);
+        let pulls = pick(edges, pulls, |edge| due(self.shares[edge], self.epoch));
+        let pushes =
+            pick(pulls.iter().copied(), pushes, |edge| due(self.shares[edge] * PUSHES[0] / PUSHES[1], self.epoch));
+        for &edge in pulls {
+            pull(&mut step, here, places[to[edge] as usize], self.alpha);
         }
-        for &edge in &*pushes {
+        for &edge in pushes {
             let draw = mix(self.key.wrapping_add(edge as u64));
             // The high bits of the product: uniform without a division.
             let other = ((u128::from(draw) * places.len() as u128) >> 64) as usize;
@@ -124,15 +125,21 @@ impl Pass<'_> {
     }
 }
 
-/// Makes `picked` those of `edges` that are counted, each 0 or 1 times.
-fn pick(edges: impl ExactSizeIterator<Item = usize>, picked: &mut Vec<usize>, count: impl Fn(usize) -> usize) {
-    picked.resize(edges.len() + 1, 0);
+/// Those of `edges` that are counted, each 0 or 1 times.
+fn pick(
+    edges: impl ExactSizeIterator<Item = usize>,
+    room: &mut Vec<usize>,
+    count: impl Fn(usize) -> usize,
+) -> &[usize] {
+    if room.len() <= edges.len() {
+        room.resize(edges.len() + 1, 0);
+    }
     let mut n = 0;
     for edge in edges {
-        picked[n] = edge;
+        room[n] = edge;
         n += count(edge);
     }
-    picked.truncate(n);
+    &room[..n]
 }
 
 /// How often what happens in a share of all passes happens in this one: 0 or 1.

@@ -19,6 +19,9 @@ const MIN_SAMPLES: usize = 5;
 /// Two layers whose modularities differ by less fit the graph alike.
 const ALIKE: f64 = 0.001;
 
+/// Steps of a start: its layout, its tree, its layers.
+const STEPS: u64 = 3;
+
 /// The neighbours of rows, as they are needed here.
 pub(super) struct Neighborhood {
     /// The fuzzy graph of the nearest.
@@ -92,10 +95,12 @@ pub(super) fn layers(
     wanted: &Wanted,
     reporter: &dyn Reporter,
 ) -> Result<(Vec<ClusterLayer>, usize), Interrupted> {
+    reporter.begin("layers", Some(STEPS * wanted.n_starts as u64));
     let starts = (0..wanted.n_starts as u64).into_par_iter();
     let starts: Result<Vec<Vec<ClusterLayer>>, Interrupted> =
         starts.map(|number| of_start(neighbors, x, wanted, wanted.seed.wrapping_add(number << 32), reporter)).collect();
     let (mut best, mut most) = (Vec::new(), f64::NEG_INFINITY);
+    reporter.end();
     for layers in starts? {
         let greatest = layers.iter().map(|layer| layer.modularity).fold(f64::NEG_INFINITY, f64::max);
         if greatest > most {
@@ -125,8 +130,10 @@ fn of_start(
     let n_samples = graph.rows();
     let mut places = start(graph, x, seed, reporter)?;
     embed(graph, &mut places, RATE, seed, reporter)?;
+    reporter.advance(1);
     let embedding = Array2::from_shape_fn((n_samples, DIM), |(row, d)| places[row][d]);
     let edges = exact_spanning_tree(embedding.view(), MIN_SAMPLES, reporter)?;
+    reporter.advance(1);
     let tree = CondensedTree::new(n_samples, &edges, wanted.min_cluster_size);
     let bars = Bars::new(&tree, wanted.min_cluster_size);
     let layers = match wanted.n_clusters {
@@ -134,7 +141,9 @@ fn of_start(
         None => bars.layers(),
     };
     reporter.check()?;
-    Ok(layers.into_par_iter().map(|layer| read(neighbors, &tree, layer, wanted)).collect())
+    let layers = layers.into_par_iter().map(|layer| read(neighbors, &tree, layer, wanted)).collect();
+    reporter.advance(1);
+    Ok(layers)
 }
 
 /// The members of a layer's clusters as the tree has them and the neighbours amend them.
