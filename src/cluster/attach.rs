@@ -106,13 +106,13 @@ pub(super) fn reach(graph: &KnnGraph, labels: &[Option<ClusterId>], n_clusters: 
     reach
 }
 
-/// Which part of the weight of a row's edges leads to its own cluster; 0 where it has none.
-pub(super) fn share(graph: &Csr, labels: &[Option<ClusterId>], row: usize) -> f64 {
+/// Which part of the weight of a row's edges leads to a cluster; 0 where there is none.
+pub(super) fn share(graph: &Csr, labels: &[Option<ClusterId>], row: usize, cluster: Option<ClusterId>) -> f64 {
     let (to, weights) = sparse_row(graph, row);
     let edges = || to.iter().zip(weights).map(|(&to, &weight)| (to, f64::from(weight.max(0.0))));
     let all: f64 = edges().map(|(_, weight)| weight).sum();
-    let own: f64 = edges().filter(|&(to, _)| labels[to as usize] == labels[row]).map(|(_, weight)| weight).sum();
-    if labels[row].is_some() && all > 0.0 { own / all } else { 0.0 }
+    let own: f64 = edges().filter(|&(to, _)| labels[to as usize] == cluster).map(|(_, weight)| weight).sum();
+    if cluster.is_some() && all > 0.0 { own / all } else { 0.0 }
 }
 
 /// What a density clusterer found in rows of shape (n_samples, n_features).

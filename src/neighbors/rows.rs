@@ -2,6 +2,7 @@
 
 use crate::distance::{Metric, as_seen, squared_euclidean};
 use ndarray::ArrayView2;
+use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// Rows one after the other; for cosine distance brought to unit length, so that it is half the squared distance.
@@ -9,6 +10,8 @@ pub(super) struct Rows<'a> {
     metric: Metric,
     shape: (usize, usize),
     values: Cow<'a, [f32]>,
+    /// By cosine distance, which rows have no direction.
+    lost: Vec<bool>,
 }
 
 impl<'a> Rows<'a> {
@@ -18,13 +21,17 @@ impl<'a> Rows<'a> {
             Some(values) => Cow::Borrowed(values),
             None => Cow::Owned(seen.into_owned().into_raw_vec_and_offset().0),
         };
-        Self { metric, shape: x.dim(), values }
+        let d = x.ncols();
+        let is_lost = |row: usize| metric == Metric::Cosine && values[row * d..][..d].iter().all(|&value| value == 0.0);
+        let lost = (0..x.nrows()).into_par_iter().map(is_lost).collect();
+        Self { metric, shape: x.dim(), values, lost }
     }
 
     /// Some of the rows, as they are held.
     pub fn select(&self, some: &[usize]) -> Rows<'static> {
         let values = some.iter().flat_map(|&row| self.row(row)).copied().collect();
-        Rows { metric: self.metric, shape: (some.len(), self.n_features()), values }
+        let lost = some.iter().map(|&row| self.lost[row]).collect();
+        Rows { metric: self.metric, shape: (some.len(), self.n_features()), values, lost }
     }
 
     pub fn metric(&self) -> Metric {
@@ -51,13 +58,13 @@ impl<'a> Rows<'a> {
 
     /// Whether a row has no direction: its cosine distance to every other is 1.
     pub fn is_lost(&self, row: usize) -> bool {
-        self.metric == Metric::Cosine && self.row(row).iter().all(|&value| value == 0.0)
+        self.lost[row]
     }
 
     /// Distance of a row to one of `others`, of the same metric, rounded once.
     pub fn distance(&self, row: usize, others: &Rows<'_>, other: usize) -> f32 {
         match self.metric {
-            Metric::Cosine if self.is_lost(row) || others.is_lost(other) => 1.0,
+            _ if self.is_lost(row) || others.is_lost(other) => 1.0,
             _ => self.metric_of(squared_euclidean(self.row(row), others.row(other))).min(f64::from(f32::MAX)) as f32,
         }
     }

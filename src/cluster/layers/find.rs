@@ -97,18 +97,20 @@ pub(super) fn layers(
 ) -> Result<(Vec<ClusterLayer>, usize), Interrupted> {
     reporter.begin("layers", Some(STEPS * wanted.n_starts as u64));
     let starts = (0..wanted.n_starts as u64).into_par_iter();
-    let starts: Result<Vec<Vec<ClusterLayer>>, Interrupted> =
-        starts.map(|number| of_start(neighbors, x, wanted, wanted.seed.wrapping_add(number << 32), reporter)).collect();
-    let (mut best, mut most) = (Vec::new(), f64::NEG_INFINITY);
+    let starts: Result<Vec<Start>, Interrupted> = starts
+        .map(|number| Start::new(neighbors, x, wanted, wanted.seed.wrapping_add(number << 32), reporter))
+        .collect();
     reporter.end();
-    for layers in starts? {
-        let greatest = layers.iter().map(|layer| layer.modularity).fold(f64::NEG_INFINITY, f64::max);
-        if greatest > most {
-            (best, most) = (layers, greatest);
-        }
-    }
-    let chosen = if best.is_empty() { 0 } else { coarsest(&best, most) };
-    Ok((best, chosen))
+    // Of equally modular ones the first.
+    let best = starts?.into_iter().rev().max_by(|a, b| a.modularity().total_cmp(&b.modularity()));
+    let layers = best.map_or_else(Vec::new, |best| best.layers(neighbors, wanted));
+    let chosen = if layers.is_empty() { 0 } else { coarsest(&layers, most(&layers)) };
+    Ok((layers, chosen))
+}
+
+/// The greatest modularity.
+fn most(layers: &[ClusterLayer]) -> f64 {
+    layers.iter().map(|layer| layer.modularity).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// The layer of the fewest clusters that is about as modular as the most modular one.
@@ -118,35 +120,67 @@ pub(super) fn coarsest(layers: &[ClusterLayer], greatest: f64) -> usize {
     fewest.expect("the most modular one")
 }
 
-/// The layers of one start.
-fn of_start(
-    neighbors: &Neighborhood,
-    x: ArrayView2<'_, f32>,
-    wanted: &Wanted,
-    seed: u64,
-    reporter: &dyn Reporter,
-) -> Result<Vec<ClusterLayer>, Interrupted> {
-    let graph = &neighbors.graph;
-    let n_samples = graph.rows();
-    let mut places = start(graph, x, seed, reporter)?;
-    embed(graph, &mut places, RATE, seed, reporter)?;
-    reporter.advance(1);
-    let embedding = Array2::from_shape_fn((n_samples, DIM), |(row, d)| places[row][d]);
-    let edges = exact_spanning_tree(embedding.view(), MIN_SAMPLES, reporter)?;
-    reporter.advance(1);
-    let tree = CondensedTree::new(n_samples, &edges, wanted.min_cluster_size);
-    let bars = Bars::new(&tree, wanted.min_cluster_size);
-    let layers = match wanted.n_clusters {
-        Some(n_clusters) => bars.nearest(n_clusters).into_iter().collect(),
-        None => bars.layers(),
-    };
-    reporter.check()?;
-    let layers = layers.into_par_iter().map(|layer| read(neighbors, &tree, layer, wanted)).collect();
-    reporter.advance(1);
-    Ok(layers)
+/// One layout, as far as it must be read to compare it with others.
+struct Start {
+    tree: CondensedTree,
+    /// The finest first.
+    unread: Vec<barcode::Layer>,
+    /// The coarsest first, up to one that is less modular than a coarser one: those still finer are hardly better.
+    read: Vec<ClusterLayer>,
 }
 
-/// The members of a layer's clusters as the tree has them and the neighbours amend them.
+impl Start {
+    fn new(
+        neighbors: &Neighborhood,
+        x: ArrayView2<'_, f32>,
+        wanted: &Wanted,
+        seed: u64,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, Interrupted> {
+        let graph = &neighbors.graph;
+        let n_samples = graph.rows();
+        let mut places = start(graph, x, seed, reporter)?;
+        embed(graph, &mut places, RATE, seed, reporter)?;
+        reporter.advance(1);
+        let embedding = Array2::from_shape_fn((n_samples, DIM), |(row, d)| places[row][d]);
+        let edges = exact_spanning_tree(embedding.view(), MIN_SAMPLES, reporter)?;
+        reporter.advance(1);
+        let tree = CondensedTree::new(n_samples, &edges, wanted.min_cluster_size);
+        let bars = Bars::new(&tree, wanted.min_cluster_size);
+        let unread = match wanted.n_clusters {
+            Some(n_clusters) => bars.nearest(n_clusters).into_iter().collect(),
+            None => bars.layers(),
+        };
+        let mut start = Self { tree, unread, read: Vec::new() };
+        while let Some(layer) = start.unread.pop() {
+            reporter.check()?;
+            let layer = read(neighbors, &start.tree, layer, wanted);
+            let falls = layer.modularity < start.modularity();
+            start.read.push(layer);
+            if falls {
+                break;
+            }
+        }
+        reporter.advance(1);
+        Ok(start)
+    }
+
+    /// That of the best layer read.
+    fn modularity(&self) -> f64 {
+        most(&self.read)
+    }
+
+    /// All layers, the finest first.
+    fn layers(self, neighbors: &Neighborhood, wanted: &Wanted) -> Vec<ClusterLayer> {
+        let Self { tree, unread, read: coarse } = self;
+        let fine = unread.into_par_iter().map(|layer| read(neighbors, &tree, layer, wanted));
+        let mut layers: Vec<ClusterLayer> = fine.chain(coarse.into_par_iter().rev()).collect();
+        layers.par_iter_mut().for_each(|layer| layer.strengths = strengths(neighbors, &layer.labels));
+        layers
+    }
+}
+
+/// The members of a layer's clusters as the tree has them and the neighbours amend them; strengths are not asked yet.
 fn read(neighbors: &Neighborhood, tree: &CondensedTree, layer: barcode::Layer, wanted: &Wanted) -> ClusterLayer {
     let graph = &neighbors.graph;
     let most = wanted.max_cluster_size.unwrap_or(usize::MAX);
@@ -165,9 +199,8 @@ fn read(neighbors: &Neighborhood, tree: &CondensedTree, layer: barcode::Layer, w
     }
     cap(&mut labels, most, |labels| strengths(neighbors, labels));
     dissolve(&mut labels, wanted.min_cluster_size);
-    let strengths = strengths(neighbors, &labels);
     let (min_cluster_size, persistence) = (layer.size, layer.persistence);
-    ClusterLayer { labels, strengths, min_cluster_size, persistence, modularity }
+    ClusterLayer { labels, strengths: Vec::new(), min_cluster_size, persistence, modularity }
 }
 
 /// As [`ClusterLayer::strengths`] says.
@@ -183,7 +216,7 @@ pub(super) fn strengths(neighbors: &Neighborhood, labels: &[Option<ClusterId>]) 
         let Some(cluster) = labels[row] else { return 0.0 };
         let (reach, median) = (neighbors.reach[row], medians[cluster]);
         let density = if reach > median { f64::from(median / reach) } else { 1.0 };
-        share(&neighbors.graph, labels, row) * density
+        share(&neighbors.graph, labels, row, labels[row]) * density
     };
     (0..labels.len()).into_par_iter().map(strength).collect()
 }

@@ -59,11 +59,13 @@ struct Row {
 impl Row {
     fn new(graph: &Csr, labels: &[Option<ClusterId>], row: usize) -> Self {
         let (to, weights) = sparse_row(graph, row);
-        let others = to.iter().map(|&to| labels[to as usize].filter(|_| labels[to as usize] != labels[row]));
-        let mut row = Self { total: 0.0, across: Vec::new() };
-        for (other, weight) in others.zip(weights.iter().copied().map(f64::from)) {
-            row.total += weight;
-            other.into_iter().for_each(|other| row.add(other, weight));
+        let (own, total) = (labels[row], weights.iter().map(|&weight| f64::from(weight)).sum());
+        let mut row = Self { total, across: Vec::new() };
+        for (&to, &weight) in to.iter().zip(weights) {
+            match labels[to as usize] {
+                Some(other) if own != Some(other) => row.add(other, weight.into()),
+                _ => {}
+            }
         }
         row
     }

@@ -217,7 +217,7 @@ impl LeidenValidParams {
         let labels: Vec<Option<ClusterId>> = found.parts.of.iter().map(|&part| numbers[part as usize]).collect();
         let newman = Network::new(graph, Quality::Modularity);
         Ok(Communities {
-            strengths: (0..labels.len()).map(|node| share(graph, &labels, node)).collect(),
+            strengths: (0..labels.len()).map(|node| share(graph, &labels, node, labels[node])).collect(),
             labels,
             modularity: quality(&newman, &found.parts, 1.0 / newman.total),
             resolution: found.resolution,
