@@ -54,7 +54,8 @@ pub struct FitArgs {
     /// optics: share by which it is farther to the next image where a cluster ends [default: .05]
     #[arg(long, value_name = "SHARE")]
     pub xi: Option<f64>,
-    /// optics, hdbscan, layers, leiden, tomato: fewest images of a cluster [default: 5, optics: --min-points]
+    /// optics, hdbscan, layers, leiden, tomato: fewest images of a cluster [default: 5, hdbscan: half the
+    /// square root of their number where that is more, optics: --min-points]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub min_cluster_size: Option<u32>,
     /// hdbscan, layers: most images of a cluster [default: no limit]

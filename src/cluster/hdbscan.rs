@@ -49,7 +49,7 @@ pub struct HdbscanParams(HdbscanValidParams);
 /// Checked parameters of HDBSCAN*.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HdbscanValidParams {
-    min_cluster_size: usize,
+    min_cluster_size: Option<usize>,
     min_samples: Option<usize>,
     cut: Cut,
     metric: Metric,
@@ -66,10 +66,10 @@ impl Default for HdbscanParams {
 }
 
 impl HdbscanParams {
-    /// Clusters of 5 rows or more, by excess of mass and euclidean distance.
+    /// Clusters by excess of mass and euclidean distance.
     pub fn new() -> Self {
         Self(HdbscanValidParams {
-            min_cluster_size: 5,
+            min_cluster_size: None,
             min_samples: None,
             cut: Cut::default(),
             metric: Metric::Euclidean,
@@ -78,9 +78,10 @@ impl HdbscanParams {
         })
     }
 
-    /// Fewest rows of a cluster; at least 2.
+    /// Fewest rows of a cluster; at least 2. Where it isn't set, half the square root of the number of rows, but no less than
+    /// 5 and no more than a quarter of the most.
     pub fn min_cluster_size(self, min_cluster_size: usize) -> Self {
-        Self(HdbscanValidParams { min_cluster_size, ..self.0 })
+        Self(HdbscanValidParams { min_cluster_size: Some(min_cluster_size), ..self.0 })
     }
 
     /// The density at a row goes by the distance to its nearest of so many rows, itself the first; at least 1. As many as
@@ -124,11 +125,19 @@ impl HdbscanParams {
 
 impl HdbscanValidParams {
     fn verify(&self) -> Result<(), ClusterError> {
-        at_least("smallest cluster", self.min_cluster_size, 2, "at least 2")?;
+        let least = self.min_cluster_size.unwrap_or(2);
+        at_least("smallest cluster", least, 2, "at least 2")?;
         at_least("number of samples", self.min_samples.unwrap_or(1), 1, "at least 1")?;
         let most = self.cut.max_cluster_size.unwrap_or(usize::MAX);
-        at_least("largest cluster", most, self.min_cluster_size, "no less than the smallest")?;
+        at_least("largest cluster", most, least, "no less than the smallest")?;
         not_negative("epsilon", self.cut.epsilon)
+    }
+
+    /// Fewest of so many rows that make a cluster.
+    fn least(&self, n_samples: usize) -> usize {
+        let most = self.cut.max_cluster_size.unwrap_or(usize::MAX);
+        let usual = ((n_samples as f64).sqrt() / 2.0).round() as usize;
+        self.min_cluster_size.unwrap_or(usual.min(most / 4).max(5).min(most))
     }
 
     /// The condensed tree of the rows of `x`, shape (n_samples, n_features), which clusters are read off: at every cut
@@ -148,7 +157,7 @@ impl HdbscanValidParams {
         let (tree, neighbors) = self.condensed(x, reporter)?;
         let members = tree.cut(&self.cut);
         if members.clusters.is_empty() {
-            return Err(ClusterError::NoClusters { min_cluster_size: self.min_cluster_size });
+            return Err(ClusterError::NoClusters { min_cluster_size: self.least(x.nrows()) });
         }
         let reach = members.clusters.iter().map(|&cluster| tree.reach(cluster)).collect();
         let joined =
@@ -170,7 +179,7 @@ impl HdbscanValidParams {
     ) -> Result<(CondensedTree, Option<KnnGraph>), ClusterError> {
         check_rows(x, 1)?;
         let (edges, graph) = self.spanning_tree(x, reporter)?;
-        Ok((CondensedTree::new(x.nrows(), &edges, self.min_cluster_size), graph))
+        Ok((CondensedTree::new(x.nrows(), &edges, self.least(x.nrows())), graph))
     }
 
     fn spanning_tree(
@@ -179,7 +188,7 @@ impl HdbscanValidParams {
         reporter: &dyn Reporter,
     ) -> Result<(Vec<Edge>, Option<KnnGraph>), Interrupted> {
         let (n_samples, n_features) = x.dim();
-        let min_samples = self.min_samples.unwrap_or(self.min_cluster_size);
+        let min_samples = self.min_samples.unwrap_or(self.least(n_samples));
         let few = n_features <= EXACT_FEATURES || n_samples <= EXACT_SAMPLES;
         if few && self.metric == Metric::Euclidean {
             return Ok((exact_spanning_tree(x, min_samples, reporter)?, None));
@@ -296,6 +305,17 @@ mod tests {
         let exact = params.fit_rows(x.view(), &Silent).unwrap().labels;
         let differ = exact.iter().zip(&by_graph).filter(|(a, b)| a.is_none() != b.is_none()).count();
         assert!(differ < 25, "{differ}");
+    }
+
+    #[test]
+    fn the_fewest_of_a_cluster_grow_with_the_rows() {
+        let least = |params: HdbscanParams| params.check().unwrap().least(10_000);
+        assert_eq!(least(HdbscanParams::new()), 50);
+        assert_eq!(least(HdbscanParams::new().min_cluster_size(7)), 7);
+        assert_eq!(least(HdbscanParams::new().max_cluster_size(40)), 10);
+        assert_eq!(least(HdbscanParams::new().max_cluster_size(8)), 5);
+        assert_eq!(least(HdbscanParams::new().max_cluster_size(3)), 3);
+        assert_eq!(HdbscanParams::new().check().unwrap().least(100), 5);
     }
 
     #[test]
