@@ -31,24 +31,6 @@ pub fn add(
     printer: &Printer,
 ) -> anyhow::Result<()> {
     let plots = args.plots.as_deref();
-    if let (Some(k), Some(embeddings)) = (args.neighbours, embeddings) {
-        let metric = if args.cosine { Metric::Cosine } else { Metric::Euclidean };
-        let found = neighbours(embeddings, truth, k as usize, metric, printer)?;
-        if let (Some(plots), Some(found)) = (plots, &found) {
-            let share = |values: &[f64], at: usize| values[at].to_string();
-            let row = |at: usize| {
-                [(at + 1).to_string(), share(&found.precision, at), share(&found.majority_vote, at)].to_vec()
-            };
-            table(
-                &plots.join("neighbours.csv"),
-                &["k", "precision", "majority_vote"],
-                (0..found.precision.len()).map(row),
-            )?;
-            picture(&plots.join("neighbours"), &report::neighbour_figure(found))?;
-        }
-        json["neighbours"] = json!(found);
-        *text += &found.map_or_else(String::new, |found| neighbour_text(&found));
-    }
     if let (true, Some(embeddings)) = (args.dbscan_grid, embeddings) {
         let layout = embeddings.features();
         let layout = layout.to_dense();
@@ -69,6 +51,25 @@ pub fn add(
         }
         *text += &coverage_text(&found);
         json["purity_coverage"] = json!(found);
+    }
+    // Last, for it takes longest: what the others refuse is refused at once.
+    if let (Some(k), Some(embeddings)) = (args.neighbours, embeddings) {
+        let metric = if args.cosine { Metric::Cosine } else { Metric::Euclidean };
+        let found = neighbours(embeddings, truth, k as usize, metric, printer)?;
+        if let (Some(plots), Some(found)) = (plots, &found) {
+            let share = |values: &[f64], at: usize| values[at].to_string();
+            let row = |at: usize| {
+                [(at + 1).to_string(), share(&found.precision, at), share(&found.majority_vote, at)].to_vec()
+            };
+            table(
+                &plots.join("neighbours.csv"),
+                &["k", "precision", "majority_vote"],
+                (0..found.precision.len()).map(row),
+            )?;
+            picture(&plots.join("neighbours"), &report::neighbour_figure(found))?;
+        }
+        json["neighbours"] = json!(found);
+        *text += &found.map_or_else(String::new, |found| neighbour_text(&found));
     }
     Ok(())
 }

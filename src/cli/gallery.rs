@@ -3,7 +3,7 @@
 use super::args::InputArgs;
 use super::{results, settings};
 use crate::cluster::{Assigner, Metric};
-use crate::collection::{ClusterId, Features, Skipped, Truth};
+use crate::collection::{ClusterId, Features, Skipped, Truth, n_clusters};
 use crate::decode::decode;
 use crate::embed::{Embedded, Extractors};
 use crate::evaluate::{Sampling, sample_rows};
@@ -130,7 +130,7 @@ fn found(outcome: &Outcome<'_>) -> Vec<Overlay> {
     let confidence = numbers("confidence", &|verdict| verdict.confidence);
     let distance = numbers("distance", &|verdict| Some(verdict.distance));
     let level = |(number, level): (usize, &Vec<Option<ClusterId>>)| Overlay {
-        name: format!("level {}", number + 1),
+        name: format!("level {}: {} clusters", number + 1, n_clusters(level)),
         values: OverlayValues::Texts(Truth::from_names(level.iter().map(|cluster| cluster.map(|c| c.to_string())))),
     };
     let levels = outcome.fitted.clustering.levels.iter().enumerate().rev().map(level);
