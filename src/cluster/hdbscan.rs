@@ -6,9 +6,8 @@
 use super::attach::Found;
 use super::density_tree::{CondensedTree, Cut, Edge, Selection, exact_spanning_tree, graph_spanning_tree};
 use super::guard::{at_least, check_rows, linfa_params, not_negative};
-use super::settle::level;
+use super::levels::levels;
 use super::{ClusterError, Clustering, Metric};
-use crate::collection::ClusterId;
 use crate::neighbors::{KnnGraph, NeighborsParams, nearest};
 use crate::progress::{Interrupted, Reporter};
 use ndarray::ArrayView2;
@@ -160,9 +159,7 @@ impl HdbscanValidParams {
             return Err(ClusterError::NoClusters { min_cluster_size: self.least(x.nrows()) });
         }
         let reach = members.clusters.iter().map(|&cluster| tree.reach(cluster)).collect();
-        let joined =
-            |groups: Vec<ClusterId>| level(members.labels.iter().map(|label| label.map(|c| groups[c])).collect());
-        let levels = tree.joined(&members.clusters).into_iter().map(joined).collect();
+        let levels = levels(&members.labels, tree.joins(&members.clusters));
         let found = Found { labels: members.labels, strengths: members.strengths, reach };
         let mut clustering = Clustering { levels, neighbors, ..found.clustering(x, self.metric) };
         if self.attach_noise {

@@ -28,6 +28,7 @@ mod kernel;
 mod kmeans;
 mod layers;
 mod leiden;
+mod levels;
 mod lloyd;
 mod means;
 mod minibatch;
@@ -125,8 +126,9 @@ pub enum Algorithm {
 pub struct Clustering {
     /// The cluster of each row; `None` is noise. Clusters are numbered by falling size, ties by first member.
     pub labels: Vec<Option<ClusterId>>,
-    /// The same at other granularities, the finest first: the levels below clusters of clusters, the other layers, what
-    /// clusters of a tree of density split from. None where there is but one.
+    /// The same at other granularities, the finest first: the levels below clusters of clusters, the other layers; or what
+    /// clusters join to, those first between which the density is greatest, or that the least fall of the resolution joins,
+    /// at half as many, half of those, and so on. None where there is but one.
     pub levels: Vec<Vec<Option<ClusterId>>>,
     /// Assigns new rows, and gives the rows of the fit the same labels.
     pub assigner: Assigner,

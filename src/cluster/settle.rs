@@ -1,7 +1,7 @@
 //! From centroids to a clustering: every row to its nearest one, clusters by falling size.
 
 use super::{Assigner, Centroids, ClusterError, Clustering, Metric};
-use crate::collection::{Blocks, ClusterId, n_clusters};
+use crate::collection::{Blocks, ClusterId};
 use crate::progress::Reporter;
 use ndarray::{Array2, Axis};
 use std::cmp::Reverse;
@@ -67,14 +67,6 @@ pub(super) fn by_size(labels: &[Option<ClusterId>], n_clusters: usize) -> Vec<Cl
 pub(super) fn out_of_order(labels: &[Option<ClusterId>], n_clusters: usize) -> Option<Vec<ClusterId>> {
     let order = by_size(labels, n_clusters);
     (!order.iter().copied().eq(0..n_clusters)).then_some(order)
-}
-
-/// The labels of another granularity, clusters numbered by falling size.
-pub(super) fn level(mut labels: Vec<Option<ClusterId>>) -> Vec<Option<ClusterId>> {
-    let n_clusters = n_clusters(&labels);
-    let order = by_size(&labels, n_clusters);
-    renumber(&mut labels, &order);
-    labels
 }
 
 /// Numbers the clusters by their place in `order`, which holds all that have rows.

@@ -5,6 +5,7 @@
 use super::attach::Found;
 use super::density_tree::{Edge, joining_edges};
 use super::guard::{at_least_one, check_rows, linfa_params};
+use super::levels::level;
 use super::modes::Modes;
 use super::{ClusterError, Clustering, Metric};
 use crate::neighbors::{KnnGraph, NeighborsParams, nearest};
@@ -146,7 +147,15 @@ impl TomatoValidParams {
         let strengths = labels.iter().zip(&last).map(strength).collect();
         let labels = labels.into_iter().map(|label| (sizes[label] >= self.min_cluster_size).then_some(label)).collect();
         let found = Found { labels, strengths, reach };
-        Ok(Clustering { neighbors: Some(graph), ..found.clustering(x, self.metric) })
+        // Half as many peaks, half of those, and so on: what is noise stays it.
+        let halves =
+            std::iter::successors(Some(n_clusters.min(peaks.len()) / 2), |n| Some(n / 2)).take_while(|&n| n > 1);
+        let coarser = |n| {
+            let labels = modes.labels(n).0.into_iter().zip(&found.labels);
+            level(labels.map(|(coarse, label)| label.map(|_| coarse)).collect())
+        };
+        let levels = halves.map(coarser).collect();
+        Ok(Clustering { levels, neighbors: Some(graph), ..found.clustering(x, self.metric) })
     }
 }
 
@@ -163,6 +172,7 @@ mod tests {
     use ndarray::Array2;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
+    use std::collections::BTreeSet;
 
     /// Heaps of 100, 80 and 60 rows, denser towards their middles, at 0, 6 and 60, and four rows at 1000.
     fn heaps() -> Array2<f32> {
@@ -185,6 +195,19 @@ mod tests {
         let diagram = TomatoParams::new().check().unwrap().modes(heaps().view(), &Silent).unwrap().0.diagram();
         assert!(diagram[1].prominence() > 2.0 && diagram[2].prominence() > 2.0, "{diagram:?}");
         assert!(diagram[3..].iter().all(|peak| peak.prominence() < 1.5), "{diagram:?}");
+    }
+
+    #[test]
+    fn fewer_peaks_are_levels() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut x = ndarray::concatenate![ndarray::Axis(0), heaps(), heaps() + 300.0];
+        x.mapv_inplace(|value| value + 0.01 * rng.random::<f32>());
+        let params = TomatoParams::new().n_clusters(8).min_cluster_size(10).check().unwrap();
+        let found = params.fit_rows(x.view(), &Silent).unwrap();
+        assert_eq!((found.n_clusters(), found.levels.len()), (6, 1), "{:?}", found.sizes());
+        let pairs: BTreeSet<_> = found.labels.iter().zip(&found.levels[0]).collect();
+        assert_eq!(pairs.len(), 6, "each cluster is within one of the coarser ones");
+        assert_eq!(found.levels[0].iter().collect::<BTreeSet<_>>().len(), 3);
     }
 
     #[test]

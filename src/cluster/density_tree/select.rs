@@ -1,6 +1,6 @@
 //! Which clusters of a condensed tree count, and whose members rows are.
 
-use super::{CondensedTree, Forest};
+use super::CondensedTree;
 use crate::collection::ClusterId;
 
 /// Which clusters of the condensed tree count.
@@ -97,9 +97,9 @@ impl CondensedTree {
         wide.iter().copied().filter(|&cluster| !inside(cluster)).collect()
     }
 
-    /// Clusters, rising and none within another, as the tree joins them, the densest splits first: the group of each when
-    /// there are at most half as many groups, when there are half of those, and so on, two at least.
-    pub(in crate::cluster) fn joined(&self, clusters: &[usize]) -> Vec<Vec<ClusterId>> {
+    /// Which of some clusters, rising and none within another, the tree joins, the densest splits first: of each the pairs
+    /// of their places.
+    pub(in crate::cluster) fn joins(&self, clusters: &[usize]) -> Vec<Vec<(ClusterId, ClusterId)>> {
         let children = self.children();
         // One of those within each cluster.
         let mut within = vec![None; self.clusters.len()];
@@ -109,22 +109,18 @@ impl CondensedTree {
         let density = |split: usize| self.clusters[split].death;
         // Of equally dense ones that within the other first.
         splits.sort_by(|&a, &b| density(b).total_cmp(&density(a)).then(b.cmp(&a)));
-        let (mut groups, mut n_groups, mut most) = (Forest::new(clusters.len()), clusters.len(), clusters.len() / 2);
-        let mut levels = Vec::new();
-        for split in splits {
+        let mut joins = |split: usize| {
+            let mut pairs = Vec::new();
             for &child in &children[split] {
                 match (within[split], within[child]) {
-                    (Some(a), Some(b)) => n_groups -= usize::from(groups.join(a, b)),
+                    (Some(a), Some(b)) => pairs.push((a, b)),
                     (None, found) => within[split] = found,
                     (Some(_), None) => {}
                 }
             }
-            if (2..=most).contains(&n_groups) {
-                levels.push((0..clusters.len()).map(|place| groups.root(place)).collect());
-                most = n_groups / 2;
-            }
-        }
-        levels
+            pairs
+        };
+        splits.into_iter().map(&mut joins).collect()
     }
 
     /// A cluster and all that it comes from.

@@ -20,7 +20,7 @@ pub use find::ClusterLayer;
 
 use super::attach::{Found, reach};
 use super::guard::{at_least, check_rows, linfa_params};
-use super::settle::level;
+use super::levels::level;
 use super::{ClusterError, Clustering, Metric};
 use crate::neighbors::{Growth, KnnGraph, NeighborsParams, nearest};
 use crate::progress::Reporter;

@@ -6,6 +6,7 @@
 //! the paper draws one of those with which it gains.
 
 mod find;
+mod join;
 mod moves;
 mod network;
 #[cfg(test)]
@@ -13,11 +14,13 @@ mod tests;
 
 use super::attach::{Found, reach, share};
 use super::guard::{at_least_one, check_rows, linfa_params, not_negative};
+use super::levels::levels;
 use super::{ClusterError, Clustering, Metric};
 use crate::collection::{ClusterId, Csr, n_clusters};
 use crate::neighbors::{NeighborsParams, fuzzy_simplicial_set, nearest};
 use crate::progress::{Interrupted, Reporter};
 use find::{Wanted, divide, quality};
+use join::joins;
 use ndarray::ArrayView2;
 use network::Network;
 
@@ -235,7 +238,8 @@ impl LeidenValidParams {
         let (n_neighbors, metric) = (self.n_neighbors, self.metric);
         let params = NeighborsParams { n_neighbors, metric, seed: self.wanted.seed, ..Default::default() };
         let graph = nearest(x, &params, reporter)?;
-        let found = self.communities(&fuzzy_simplicial_set(&graph), reporter)?;
+        let weights = fuzzy_simplicial_set(&graph);
+        let found = self.communities(&weights, reporter)?;
         let n_clusters = found.n_clusters();
         if n_clusters == 0 {
             return Err(ClusterError::NoClusters { min_cluster_size: self.wanted.min_cluster_size });
@@ -246,9 +250,9 @@ impl LeidenValidParams {
         ));
         let Communities { labels, strengths, n_iterations, converged, .. } = found;
         let reach = reach(&graph, &labels, n_clusters);
-        let mut clustering = Found { labels, strengths, reach }.clustering(x, metric);
-        (clustering.n_iterations, clustering.converged) = (n_iterations, converged);
-        clustering.neighbors = Some(graph);
+        let levels = levels(&labels, joins(&Network::new(&weights, self.quality), &labels));
+        let found = Found { labels, strengths, reach }.clustering(x, metric);
+        let mut clustering = Clustering { n_iterations, converged, levels, neighbors: Some(graph), ..found };
         if self.attach_noise {
             super::attach_noise(&mut clustering);
         }

@@ -256,6 +256,27 @@ fn rows_between_which_nothing_leads_are_noise_unless_attached() {
 }
 
 #[test]
+fn communities_join_as_the_resolution_falls() {
+    // Between pairs of cliques twice the weight; 2 and 3 are the smaller ones; nothing leads to 4.
+    let edges = [(0, 4, 1.0), (5, 8, 1.0), (9, 10, 0.5), (8, 10, 1.0), (4, 5, 0.5)];
+    let labels: Vec<_> = [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 3, 4].map(Some).into();
+    let network = Network::new(&graph_of(12, &edges), Quality::Cpm);
+    // The weight over the product of the sizes: 1 and 3 .25, 2 and 3 .5; then 1 and 2, 3 together .125; 0 and 1 .025.
+    assert_eq!(joins(&network, &labels), [[(2, 3)], [(1, 2)], [(0, 1)]]);
+    let (x, _) = heaps();
+    let params = LeidenParams::new().metric(Metric::Euclidean).resolution(8.0).check().unwrap();
+    let found = params.fit_rows(x.view(), &Silent).unwrap();
+    let mut more = found.n_clusters();
+    assert!(more > 5 && found.levels.len() > 1, "{more}");
+    for level in &found.levels {
+        assert!(n_clusters(level) <= more / 2, "{more}");
+        more = n_clusters(level);
+        let apart = |(fine, coarse): (&Option<usize>, &Option<usize>)| fine.is_none() != coarse.is_none();
+        assert!(!found.labels.iter().zip(level).any(apart), "noise stays noise");
+    }
+}
+
+#[test]
 fn the_seed_decides_and_nothing_else() {
     let graph = sparse(500, 1);
     assert_eq!(find(any_size().seed(4), &graph), find(any_size().seed(4), &graph));

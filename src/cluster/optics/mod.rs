@@ -12,6 +12,7 @@ pub use plot::ReachabilityPlot;
 
 use super::attach::Found;
 use super::guard::{at_least, check_rows, comparable, linfa_params, not_negative};
+use super::levels::levels;
 use super::{ClusterError, Clustering, Metric};
 use crate::collection::{ClusterId, n_clusters};
 use crate::progress::Reporter;
@@ -140,7 +141,8 @@ impl OpticsValidParams {
             None => 0.0,
         };
         let strengths = labels.iter().zip(&core).map(strength).collect();
-        Ok(Found { labels, strengths, reach }.clustering(x, Metric::Euclidean))
+        let levels = levels(&labels, plot.joins(&labels));
+        Ok(Clustering { levels, ..Found { labels, strengths, reach }.clustering(x, Metric::Euclidean) })
     }
 }
 

@@ -95,4 +95,20 @@ impl ReachabilityPlot {
         }
         labels
     }
+
+    /// Clusters that come one after the other, by how high the plot is between them: which of them a radius joins, the least
+    /// first.
+    pub(super) fn joins(&self, labels: &[Option<ClusterId>]) -> Vec<[(ClusterId, ClusterId); 1]> {
+        let (mut walls, mut last, mut highest) = (Vec::new(), None, 0.0f64);
+        for (&row, &height) in self.order.iter().zip(&self.reachability) {
+            highest = highest.max(height);
+            if let Some(cluster) = labels[row] {
+                walls.extend(last.filter(|&last| last != cluster).map(|last| (highest, [(last, cluster)])));
+                (last, highest) = (Some(cluster), 0.0);
+            }
+        }
+        walls.retain(|(height, _)| height.is_finite());
+        walls.sort_by(|a, b| a.0.total_cmp(&b.0));
+        walls.into_iter().map(|(_, pair)| pair).collect()
+    }
 }

@@ -121,3 +121,15 @@ fn parameters_and_rows_of_no_use_are_errors() {
     let stopped = OpticsParams::new().check().unwrap().plot(heaps().view(), &Watch::stopping_after(0));
     assert!(matches!(stopped.unwrap_err(), ClusterError::Interrupted(_)));
 }
+
+#[test]
+fn clusters_join_where_the_plot_is_low_between_them() {
+    // Pairs of heaps, at distances of 20 and of 30 within a pair and of 200 between them.
+    let middles = [0.0, 20.0, 220.0, 250.0];
+    let x = Array2::from_shape_fn((80, 1), |(row, _)| middles[row / 20] + (row % 20) as f32 / 10.0);
+    for params in [OpticsParams::new().eps(3.0), OpticsParams::new().xi(0.3)] {
+        let found = fit(params, &x);
+        assert_eq!(found.sizes(), [20; 4]);
+        assert_eq!(found.levels, [(0..80).map(|row| Some(row / 40)).collect::<Vec<_>>()]);
+    }
+}
