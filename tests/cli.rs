@@ -1,63 +1,24 @@
 //! The commands as a user runs them: files, exit codes, and what they print.
 
+mod common;
+
 use alike::distance::Metric;
 use alike::neighbors::KnnGraph;
+use common::{Desk, digits};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-/// A fresh directory with some of the digits that ship with the project, in class directories.
-struct Desk {
-    dir: tempfile::TempDir,
-}
-
-impl Desk {
-    fn new(per_class: usize) -> Self {
-        let desk = Self { dir: tempfile::tempdir().unwrap() };
-        let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits");
-        for class in ["0", "1", "4", "7"] {
-            fs::create_dir_all(desk.path("in").join(class)).unwrap();
-            let mut files: Vec<_> = fs::read_dir(digits.join(class)).unwrap().map(|e| e.unwrap().path()).collect();
-            files.sort();
-            for file in files.iter().take(per_class) {
-                fs::copy(file, desk.path("in").join(class).join(file.file_name().unwrap())).unwrap();
-            }
-        }
-        desk
+/// A desk with some of the digits that ship with the project, in class directories.
+fn desk(per_class: usize) -> Desk {
+    let desk = Desk::new();
+    for (class, file) in digits(per_class) {
+        fs::create_dir_all(desk.path("in").join(class)).unwrap();
+        fs::copy(&file, desk.path("in").join(class).join(file.file_name().unwrap())).unwrap();
     }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn alike(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_alike"))
-            .args(args)
-            .current_dir(self.dir.path())
-            .env("ALIKE_CACHE", self.path("cache"))
-            .env("HF_HUB_CACHE", self.path("hub"))
-            .output()
-            .unwrap()
-    }
-
-    /// Runs, checks the exit code, gives the JSON object printed.
-    fn json(&self, code: i32, args: &[&str]) -> Value {
-        let mut args = args.to_vec();
-        args.extend(["--format", "json", "--quiet"]);
-        let output = self.alike(&args);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// Runs, checks the exit code, gives what was said on standard error.
-    fn error(&self, code: i32, args: &[&str]) -> String {
-        let output = self.alike(args);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
-        error
-    }
+    desk
 }
 
 /// Every file below `root` with its bytes and time.
@@ -75,7 +36,7 @@ fn snapshot(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)> 
 
 #[test]
 fn sort_leaves_what_is_promised_and_undo_takes_it_back() {
-    let desk = Desk::new(12);
+    let desk = desk(12);
     let before = snapshot(&desk.path("in"));
     let json = desk.json(0, &["sort", "in", "--out", "out", "--clusters", "4", "--truth", "dirs"]);
     assert_eq!((&json["n_samples"], &json["n_clusters"]), (&48.into(), &4.into()));
@@ -106,7 +67,7 @@ fn sort_leaves_what_is_promised_and_undo_takes_it_back() {
 
 #[test]
 fn a_second_run_changes_nothing_and_another_number_of_clusters_replaces_the_first() {
-    let desk = Desk::new(8);
+    let desk = desk(8);
     let args = ["sort", "in", "--out", "out", "--clusters", "3"];
     assert_eq!(desk.json(0, &args)["unchanged"], false);
     let first = snapshot(&desk.path("out"));
@@ -128,7 +89,7 @@ fn a_second_run_changes_nothing_and_another_number_of_clusters_replaces_the_firs
 
 #[test]
 fn moved_files_come_back_with_their_bytes_and_times() {
-    let desk = Desk::new(10);
+    let desk = desk(10);
     let before = snapshot(&desk.path("in"));
     let args = ["sort", "in", "--out", "out", "--mode", "move", "--clusters", "4"];
     desk.json(0, &args);
@@ -142,7 +103,7 @@ fn moved_files_come_back_with_their_bytes_and_times() {
 
 #[test]
 fn a_dry_run_touches_nothing() {
-    let desk = Desk::new(5);
+    let desk = desk(5);
     let output =
         desk.alike(&["sort", "in", "--out", "out", "--clusters", "2", "--dry-run", "--mode", "move", "--no-cache"]);
     assert_eq!(output.status.code(), Some(0));
@@ -154,7 +115,7 @@ fn a_dry_run_touches_nothing() {
 
 #[test]
 fn bad_images_are_skipped_and_named() {
-    let desk = Desk::new(6);
+    let desk = desk(6);
     fs::write(desk.path("in/0/text.jpg"), "no picture").unwrap();
     fs::write(desk.path("in/0/empty.png"), "").unwrap();
     let json = desk.json(3, &["sort", "in", "--out", "out", "--clusters", "2"]);
@@ -168,7 +129,7 @@ fn bad_images_are_skipped_and_named() {
 
 #[test]
 fn the_model_assigns_its_own_images_to_their_clusters() {
-    let desk = Desk::new(10);
+    let desk = desk(10);
     desk.json(0, &["sort", "in", "--out", "out", "--clusters", "4"]);
     let json = desk.json(0, &["assign", "out/model.alike", "in", "--no-cache"]);
     let table = fs::read_to_string(desk.path("out/clusters.csv")).unwrap();
@@ -186,7 +147,7 @@ fn the_model_assigns_its_own_images_to_their_clusters() {
 
 #[test]
 fn what_was_learned_is_in_the_model_and_remembered() {
-    let desk = Desk::new(10);
+    let desk = desk(10);
     let learn = ["--model", "learn+pixels:0.5", "--learn-steps", "3", "-k", "4", "--out", "l.csv", "--save", "m.alike"];
     let cluster = |more: &[&str]| {
         desk.json(0, &[&["cluster", "in"], &learn[..], more].concat());
@@ -212,7 +173,7 @@ fn what_was_learned_is_in_the_model_and_remembered() {
 
 #[test]
 fn features_labels_and_scores_travel_through_files() {
-    let desk = Desk::new(10);
+    let desk = desk(10);
     for features in ["f.npy", "f.parquet", "f.safetensors"] {
         desk.json(0, &["embed", "in", "--out", features, "--model", "pixels"]);
         for labels in ["l.csv", "l.npy"] {
@@ -239,7 +200,7 @@ fn features_labels_and_scores_travel_through_files() {
 
 #[test]
 fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
-    let desk = Desk::new(12);
+    let desk = desk(12);
     for (algorithm, more) in [
         ("kmeans", &["-k", "4"][..]),
         ("spherical", &["-k", "4"]),
@@ -307,7 +268,7 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
 
 #[test]
 fn options_that_would_do_nothing_are_refused() {
-    let desk = Desk::new(1);
+    let desk = desk(1);
     fs::write(desk.path("rows.npy"), "").unwrap();
     let streamed = ["cluster", "rows.npy", "--out", "l.csv", "--algorithm", "minibatch", "-k", "2"];
     let said = desk.error(2, &[&streamed[..], &["--save-neighbours", "n.safetensors"]].concat());
@@ -346,7 +307,7 @@ fn options_that_would_do_nothing_are_refused() {
 
 #[test]
 fn embeddings_are_clustered_in_blocks_with_scores_and_a_model() {
-    let desk = Desk::new(1);
+    let desk = desk(1);
     assert!(desk.alike(&["synth", "blobs", "--out", "e.npy", "-n", "12000", "--classes", "3"]).status.success());
     let command = ["cluster", "e.npy", "--out", "l.csv", "--save", "m.alike", "--truth", "e.labels.csv", "-k", "3"];
     let found = desk.json(0, &[&command[..], &["--algorithm", "minibatch"]].concat());
@@ -365,7 +326,7 @@ fn embeddings_are_clustered_in_blocks_with_scores_and_a_model() {
 
 #[test]
 fn every_reducer_serves_images_and_new_ones() {
-    let desk = Desk::new(10);
+    let desk = desk(10);
     desk.json(0, &["embed", "in", "--out", "f.npy", "--model", "pixels"]);
     for reducer in ["pca:5", "svd:5", "whiten:5", "kernel-pca:5", "random:20", "diffusion:4", "none"] {
         let args = ["cluster", "f.npy", "--out", "l.csv", "-k", "4", "--reduce", reducer, "--save", "m.alike"];
@@ -384,7 +345,7 @@ fn every_reducer_serves_images_and_new_ones() {
 
 #[test]
 fn a_table_brings_its_labels_and_other_columns() {
-    let desk = Desk::new(4);
+    let desk = desk(4);
     let rows: String = snapshot(&desk.path("in"))
         .keys()
         .map(|p| p.to_str().unwrap().to_owned())
@@ -399,7 +360,7 @@ fn a_table_brings_its_labels_and_other_columns() {
 
 #[test]
 fn the_map_is_coloured_by_the_columns_of_a_table() {
-    let desk = Desk::new(6);
+    let desk = desk(6);
     let ids: Vec<String> = snapshot(&desk.path("in")).keys().map(|p| p.to_str().unwrap().to_owned()).collect();
     // All images but the first, and one that isn't there.
     let rows: String =
@@ -424,7 +385,7 @@ fn the_map_is_coloured_by_the_columns_of_a_table() {
 
 #[test]
 fn a_table_that_cannot_be_used_is_told_where_it_is_wrong() {
-    let desk = Desk::new(3);
+    let desk = desk(3);
     let id = snapshot(&desk.path("in")).keys().next().unwrap().to_str().unwrap().to_owned();
     let cases = [
         (format!("id,x\n{id},1\n{id},2\n").into_bytes(), "appears in rows 1 and 2"),
@@ -443,7 +404,7 @@ fn a_table_that_cannot_be_used_is_told_where_it_is_wrong() {
 
 #[test]
 fn synthetic_dots_are_sorted_by_shape() {
-    let desk = Desk::new(1);
+    let desk = desk(1);
     desk.json(0, &["synth", "dots", "--out", "dots", "-n", "60", "--classes", "3", "--size", "64"]);
     let json = desk.json(0, &["sort", "dots", "--out", "out", "-k", "3", "--truth", "dirs"]);
     assert_eq!(json["n_samples"], 60);
@@ -454,7 +415,7 @@ fn synthetic_dots_are_sorted_by_shape() {
 
 #[test]
 fn what_cannot_be_meant_is_refused_before_any_work() {
-    let desk = Desk::new(2);
+    let desk = desk(2);
     desk.error(2, &["sort"]);
     desk.error(2, &["sort", "in", "--out", "out", "--clusters", "0"]);
     desk.error(2, &["sort", "in", "--out", "out", "--size", "8x8", "--model", "gradients"]);
@@ -473,7 +434,7 @@ fn what_cannot_be_meant_is_refused_before_any_work() {
 
 #[test]
 fn few_and_equal_images_are_one_cluster() {
-    let desk = Desk::new(1);
+    let desk = desk(1);
     fs::create_dir(desk.path("one")).unwrap();
     let digit = snapshot(&desk.path("in")).into_values().next().unwrap().0;
     fs::write(desk.path("one/a.png"), &digit).unwrap();
@@ -488,7 +449,7 @@ fn few_and_equal_images_are_one_cluster() {
 #[cfg(unix)]
 #[test]
 fn the_last_copy_of_a_picture_behind_a_link_is_kept() {
-    let desk = Desk::new(3);
+    let desk = desk(3);
     fs::rename(desk.path("in"), desk.path("store")).unwrap();
     fs::create_dir_all(desk.path("in")).unwrap();
     fs::rename(desk.path("store"), desk.path("in/.store")).unwrap();
@@ -507,7 +468,7 @@ fn the_last_copy_of_a_picture_behind_a_link_is_kept() {
 
 #[test]
 fn an_edited_table_or_added_file_is_never_lost_to_another_run() {
-    let desk = Desk::new(6);
+    let desk = desk(6);
     desk.json(0, &["sort", "in", "--out", "out", "--clusters", "3"]);
     fs::write(desk.path("out/report/thumbs/mine.txt"), "mine").unwrap();
     fs::write(desk.path("out/skipped.csv"), "mine too").unwrap();
@@ -531,7 +492,7 @@ fn an_edited_table_or_added_file_is_never_lost_to_another_run() {
 
 #[test]
 fn a_list_may_name_what_an_earlier_run_made() {
-    let desk = Desk::new(4);
+    let desk = desk(4);
     let run = |args: &[&str]| {
         let found = walkdir::WalkDir::new(desk.dir.path()).into_iter().map(|entry| entry.unwrap().into_path());
         let list: Vec<String> = found.filter(|path| path.is_file()).map(|path| path.display().to_string()).collect();
@@ -549,7 +510,7 @@ fn a_list_may_name_what_an_earlier_run_made() {
 
 #[test]
 fn results_never_replace_what_they_are_made_from() {
-    let desk = Desk::new(3);
+    let desk = desk(3);
     desk.json(0, &["embed", "in", "--out", "f.npy"]);
     desk.json(0, &["cluster", "f.npy", "--out", "l.csv", "--save", "m.alike", "--clusters", "2"]);
     fs::copy(desk.path("in/0").join(first_name(&desk.path("in/0"))), desk.path("photo.jpg")).unwrap();
@@ -580,7 +541,7 @@ fn first_name(directory: &Path) -> std::ffi::OsString {
 
 #[test]
 fn new_pictures_are_not_said_to_be_sorted_already() {
-    let desk = Desk::new(4);
+    let desk = desk(4);
     let args = ["sort", "in", "--out", "out", "--clusters", "2", "--mode", "move"];
     desk.json(0, &args);
     assert_eq!(desk.json(0, &args)["unchanged"], true);
@@ -592,7 +553,7 @@ fn new_pictures_are_not_said_to_be_sorted_already() {
 
 #[test]
 fn the_tables_of_a_resumed_run_tell_what_could_not_be_placed() {
-    let desk = Desk::new(4);
+    let desk = desk(4);
     let args = ["sort", "in", "--out", "out", "--clusters", "2"];
     desk.json(0, &args);
     // As after a kill in the middle of placing files.
@@ -617,7 +578,7 @@ fn the_tables_of_a_resumed_run_tell_what_could_not_be_placed() {
 
 #[test]
 fn choose_prints_a_table_draws_it_and_gives_its_reasons() {
-    let desk = Desk::new(15);
+    let desk = desk(15);
     let json = desk.json(0, &["choose", "in", "--to", "8", "--plot", "k.svg", "--plot", "k.png"]);
     let numbers: Vec<u64> =
         json["candidates"].as_array().unwrap().iter().map(|c| c["n_clusters"].as_u64().unwrap()).collect();
@@ -646,7 +607,7 @@ fn choose_prints_a_table_draws_it_and_gives_its_reasons() {
 
 #[test]
 fn a_truth_that_cannot_be_read_stops_a_run_before_its_work() {
-    let desk = Desk::new(3);
+    let desk = desk(3);
     std::fs::write(desk.path("damaged.csv"), "id,label\n\"a").unwrap();
     for (command, out, truth) in [("sort", "sorted", "none.csv"), ("cluster", "labels.csv", "damaged.csv")] {
         let error = desk.error(1, &[command, "in", "--out", out, "--clusters", "2", "--truth", truth]);
@@ -657,7 +618,7 @@ fn a_truth_that_cannot_be_read_stops_a_run_before_its_work() {
 
 #[test]
 fn choose_refuses_what_makes_no_sense() {
-    let desk = Desk::new(3);
+    let desk = desk(3);
     for (args, said) in [
         (&["--from", "5", "--to", "4"][..], "--from 5 --to 4"),
         (&["--clusters", "4"], "--clusters 4"),

@@ -1,53 +1,30 @@
 //! Joined extractors as a user meets them: every command that takes `--model`, the cache, saved models, usage errors.
 
+mod common;
+
 use alike::collection::Embeddings;
 use alike::embed::files;
+use common::{Desk, digits};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-fn digits() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits")
+/// A desk with a list of some digits.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    let line = |(class, file): (&str, PathBuf)| format!("{},{class}\n", file.display());
+    fs::write(desk.path("in.csv"), format!("path,label\n{}", digits(12).into_iter().map(line).collect::<String>()))
+        .unwrap();
+    desk
 }
 
-/// A directory with a list of some digits.
-struct Desk(tempfile::TempDir);
+fn bytes(desk: &Desk, name: &str) -> Vec<u8> {
+    fs::read(desk.path(name)).unwrap()
+}
 
-impl Desk {
-    fn new() -> Self {
-        let desk = Self(tempfile::tempdir().unwrap());
-        let mut list = String::from("path,label\n");
-        for class in ["0", "1", "4", "7"] {
-            let mut files: Vec<_> = fs::read_dir(digits().join(class)).unwrap().map(|e| e.unwrap().path()).collect();
-            files.sort();
-            files.iter().take(12).for_each(|file| list += &format!("{},{class}\n", file.display()));
-        }
-        fs::write(desk.0.path().join("in.csv"), list).unwrap();
-        desk
-    }
-
-    fn alike(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_alike"));
-        command.env("ALIKE_CACHE", self.0.path().join("cache")).env("HF_HUB_CACHE", self.0.path().join("hub"));
-        command.args(args).current_dir(self.0.path()).output().unwrap()
-    }
-
-    /// Runs, gives the JSON object printed.
-    fn json(&self, args: &[&str]) -> Value {
-        let output = self.alike(&[args, &["--format", "json", "--quiet"]].concat());
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    fn bytes(&self, name: &str) -> Vec<u8> {
-        fs::read(self.0.path().join(name)).unwrap()
-    }
-
-    fn rows(&self, name: &str) -> Embeddings {
-        files::read(&self.0.path().join(name)).unwrap()
-    }
+fn rows(desk: &Desk, name: &str) -> Embeddings {
+    files::read(&desk.path(name)).unwrap()
 }
 
 fn clusters(assigned: &Value) -> Vec<u64> {
@@ -56,8 +33,8 @@ fn clusters(assigned: &Value) -> Vec<u64> {
 
 #[test]
 fn a_combination_costs_nothing_where_its_parts_are_cached() {
-    let desk = Desk::new();
-    let embed = |model: &str, out: &str| desk.json(&["embed", "in.csv", "--model", model, "--out", out]);
+    let desk = desk();
+    let embed = |model: &str, out: &str| desk.json(0, &["embed", "in.csv", "--model", model, "--out", out]);
     let pixels = embed("pixels", "pixels.npy");
     let gradients = embed("gradients", "gradients.npy");
     let both = embed("pixels+gradients:2", "both.npy");
@@ -66,7 +43,7 @@ fn a_combination_costs_nothing_where_its_parts_are_cached() {
     assert_eq!(n_features(&both), n_features(&pixels) + n_features(&gradients));
     let wide = embed("gradients+pixels", "wide.npz");
     assert_eq!(wide["cached"], 48, "sparse rows, from dense ones");
-    let (both, wide) = (desk.rows("both.npy"), desk.rows("wide.npz"));
+    let (both, wide) = (rows(&desk, "both.npy"), rows(&desk, "wide.npz"));
     let at = n_features(&pixels) as usize;
     for (both, wide) in both.view().outer_iter().zip(wide.features().to_dense().outer_iter()) {
         let (pixels, gradients) = both.split_at(ndarray::Axis(0), at);
@@ -78,48 +55,48 @@ fn a_combination_costs_nothing_where_its_parts_are_cached() {
 
 #[test]
 fn a_saved_model_embeds_new_images_the_same_way() {
-    let desk = Desk::new();
+    let desk = desk();
     let model = ["--model", "pixels:3+gradients", "--size", "6x6", "--clusters", "4"];
     let cluster = ["cluster", "in.csv", "--out", "labels.csv", "--save", "model.alike"];
-    let found = desk.json(&[&cluster[..], &model].concat());
+    let found = desk.json(0, &[&cluster[..], &model].concat());
     assert!(found["scores"]["ari"].as_f64().unwrap() > 0.7, "{found}");
-    let labels = String::from_utf8(desk.bytes("labels.csv")).unwrap();
+    let labels = String::from_utf8(bytes(&desk, "labels.csv")).unwrap();
     let labels: Vec<u64> = labels.lines().skip(1).map(|l| l.rsplit(',').next().unwrap().parse().unwrap()).collect();
-    assert_eq!(clusters(&desk.json(&["assign", "model.alike", "in.csv", "--no-cache"])), labels);
+    assert_eq!(clusters(&desk.json(0, &["assign", "model.alike", "in.csv", "--no-cache"])), labels);
 
     let sort = [&["sort", "in.csv", "--out", "sorted"][..], &model].concat();
-    let sorted = desk.json(&sort);
+    let sorted = desk.json(0, &sort);
     assert_eq!((&sorted["extractor"], &sorted["n_features"]), (&"pixels:3+gradients".into(), &found["n_features"]));
-    assert_eq!(clusters(&desk.json(&["assign", "sorted/model.alike", "in.csv"])), labels);
-    assert_eq!(desk.json(&sort)["unchanged"], true);
+    assert_eq!(clusters(&desk.json(0, &["assign", "sorted/model.alike", "in.csv"])), labels);
+    assert_eq!(desk.json(0, &sort)["unchanged"], true);
     let reweighted =
-        desk.json(&["sort", "in.csv", "--out", "sorted", "--model", "pixels+gradients", "--clusters", "4"]);
+        desk.json(0, &["sort", "in.csv", "--out", "sorted", "--model", "pixels+gradients", "--clusters", "4"]);
     assert_eq!(reweighted["unchanged"], false, "other weights are another run");
-    let report = String::from_utf8(desk.bytes("sorted/report.html")).unwrap();
+    let report = String::from_utf8(bytes(&desk, "sorted/report.html")).unwrap();
     assert!(report.contains("pixels+gradients, "), "the report names them");
     assert_eq!(
-        desk.json(&[&["choose", "in.csv", "--to", "6"], &model[..4]].concat())["n_features"],
+        desk.json(0, &[&["choose", "in.csv", "--to", "6"], &model[..4]].concat())["n_features"],
         found["n_features"]
     );
 }
 
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
-    let desk = Desk::new();
+    let desk = desk();
     let mut seen = Vec::new();
     for threads in ["1", "2", "3", "4"] {
         let common = ["--model", "pixels+gradients:0.5", "--threads", threads, "--no-cache"];
-        desk.json(&[&["embed", "in.csv", "--out", "rows.npy"][..], &common].concat());
+        desk.json(0, &[&["embed", "in.csv", "--out", "rows.npy"][..], &common].concat());
         let cluster = ["cluster", "in.csv", "--out", "labels.csv", "--save", "model.alike", "--clusters", "4"];
-        desk.json(&[&cluster[..], &common].concat());
-        seen.push(["rows.npy", "labels.csv", "model.alike"].map(|file| desk.bytes(file)));
+        desk.json(0, &[&cluster[..], &common].concat());
+        seen.push(["rows.npy", "labels.csv", "model.alike"].map(|file| bytes(&desk, file)));
     }
     assert!(seen.iter().all(|files| *files == seen[0]));
 }
 
 #[test]
 fn models_that_cannot_be_meant_are_refused_and_the_known_ones_named() {
-    let desk = Desk::new();
+    let desk = desk();
     let error = |more: &[&str]| {
         let output = desk.alike(&[&["embed", "in.csv", "--out", "rows.npy"], more].concat());
         let error = String::from_utf8(output.stderr).unwrap();
@@ -144,18 +121,19 @@ fn models_that_cannot_be_meant_are_refused_and_the_known_ones_named() {
     }
     assert!(error(&["--model", "gradients", "--colour", "grey"]).contains("pixels"));
     assert!(error(&["--size", "8x8"]).contains("pixels"));
-    assert!(!desk.0.path().join("rows.npy").exists());
+    assert!(!desk.path("rows.npy").exists());
 }
 
 /// `tests/data/pixels.alike` is `alike cluster DIR --model pixels --size 4x4 --reduce none -k 2` of the first twenty
 /// zeros and ones, saved before extractors could be joined; the counts are that program's.
 #[test]
 fn a_model_from_before_combinations_assigns_as_it_did() {
-    let desk = Desk::new();
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pixels.alike");
+    let desk = desk();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let model = shipped.join("tests/data/pixels.alike");
     for (class, expected) in [("0", vec![(0, 178)]), ("1", vec![(0, 104), (1, 78)])] {
-        let input = digits().join(class);
-        let assigned = desk.json(&["assign", model.to_str().unwrap(), input.to_str().unwrap()]);
+        let input = shipped.join("data/digits").join(class);
+        let assigned = desk.json(0, &["assign", model.to_str().unwrap(), input.to_str().unwrap()]);
         let mut counts = BTreeMap::new();
         clusters(&assigned).into_iter().for_each(|cluster| *counts.entry(cluster).or_insert(0) += 1);
         assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected, "{class}");

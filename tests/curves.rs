@@ -1,64 +1,36 @@
 //! The curves of `alike score` and what `alike graph` draws, as a user runs them.
 
+mod common;
+
+use common::Desk;
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
 
-/// A fresh directory with 300 points of three classes in the plane, their classes, and clusters of them.
-struct Desk {
-    dir: tempfile::TempDir,
+/// A desk with 300 points of three classes in the plane, their classes, and clusters of them.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    desk.json(0, &["synth", "blobs", "--out", "p.npy", "--count", "300", "--classes", "3"]);
+    desk.json(0, &["cluster", "p.npy", "--out", "l.csv", "-k", "9"]);
+    desk
 }
 
-impl Desk {
-    fn new() -> Self {
-        let desk = Self { dir: tempfile::tempdir().unwrap() };
-        desk.json(&["synth", "blobs", "--out", "p.npy", "--count", "300", "--classes", "3"]);
-        desk.json(&["cluster", "p.npy", "--out", "l.csv", "-k", "9"]);
-        desk
-    }
+/// Lines of a table, the header not counted.
+fn rows(desk: &Desk, table: &str) -> usize {
+    fs::read_to_string(desk.path(table)).unwrap().lines().count() - 1
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn alike(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_alike")).args(args).current_dir(self.dir.path()).output().unwrap()
-    }
-
-    /// The JSON object that a command prints.
-    fn json(&self, args: &[&str]) -> Value {
-        let output = self.alike(&[args, &["--format", "json", "--quiet"]].concat());
-        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// What a command that fails says.
-    fn error(&self, code: i32, args: &[&str]) -> String {
-        let output = self.alike(args);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
-        error
-    }
-
-    /// Lines of a table, the header not counted.
-    fn rows(&self, table: &str) -> usize {
-        fs::read_to_string(self.path(table)).unwrap().lines().count() - 1
-    }
-
-    /// Whether a picture is there in both formats.
-    fn is_drawn(&self, picture: &str) -> bool {
-        let png = fs::read(self.path(picture).with_extension("png")).unwrap();
-        let svg = fs::read_to_string(self.path(picture).with_extension("svg")).unwrap();
-        png.starts_with(b"\x89PNG") && svg.starts_with("<svg")
-    }
+/// Whether a picture is there in both formats.
+fn is_drawn(desk: &Desk, picture: &str) -> bool {
+    let png = fs::read(desk.path(picture).with_extension("png")).unwrap();
+    let svg = fs::read_to_string(desk.path(picture).with_extension("svg")).unwrap();
+    png.starts_with(b"\x89PNG") && svg.starts_with("<svg")
 }
 
 const KNOWN: [&str; 4] = ["--truth", "p.labels.csv", "--embeddings", "p.npy"];
 
 #[test]
 fn scores_come_with_curves_tables_and_pictures() {
-    let desk = Desk::new();
+    let desk = desk();
     let labels = fs::read_to_string(desk.path("l.csv")).unwrap();
     let sure = |(row, line): (usize, &str)| match row {
         0 => format!("{line},confidence\n"),
@@ -66,7 +38,7 @@ fn scores_come_with_curves_tables_and_pictures() {
     };
     fs::write(desk.path("c.csv"), labels.lines().enumerate().map(sure).collect::<String>()).unwrap();
     let asked = ["--neighbours", "10", "--dbscan-grid", "--coverage-curve", "--plots", "plots"];
-    let found = desk.json(&[&["score", "c.csv"], &KNOWN[..], &asked].concat());
+    let found = desk.json(0, &[&["score", "c.csv"], &KNOWN[..], &asked].concat());
     let precision = found["neighbours"]["precision"].as_array().unwrap();
     assert!(precision.len() == 10 && precision[0].as_f64().unwrap() > 0.6, "{precision:?}");
     for scale in ["native", "common"] {
@@ -78,8 +50,8 @@ fn scores_come_with_curves_tables_and_pictures() {
     assert_eq!((curve.len(), &curve[99]["coverage"]), (100, &serde_json::json!(1.0)));
     assert_eq!(curve[99]["purity"], found["scores"]["purity"]);
     let tables = ["plots/neighbours", "plots/dbscan-grid", "plots/coverage"];
-    assert_eq!(tables.map(|table| desk.rows(&format!("{table}.csv"))), [10, 40, 100]);
-    assert!(tables.iter().all(|picture| desk.is_drawn(picture)));
+    assert_eq!(tables.map(|table| rows(&desk, &format!("{table}.csv"))), [10, 40, 100]);
+    assert!(tables.iter().all(|picture| is_drawn(&desk, picture)));
     let text = desk.alike(&[&["score", "c.csv"], &KNOWN[..], &["--neighbours", "--dbscan-grid"]].concat()).stdout;
     let text = String::from_utf8(text).unwrap();
     assert!(text.contains("  K = 100 ") && text.contains("DBSCAN, 20 runs, native scale"), "{text}");
@@ -89,7 +61,7 @@ fn scores_come_with_curves_tables_and_pictures() {
 
 #[test]
 fn curves_that_cannot_be_drawn_are_refused() {
-    let desk = Desk::new();
+    let desk = desk();
     desk.error(2, &["score", "l.csv", "--embeddings", "p.npy", "--neighbours"]);
     desk.error(2, &["score", "l.csv", "--truth", "p.labels.csv", "--dbscan-grid"]);
     let unsure = desk.error(1, &["score", "l.csv", "--truth", "p.labels.csv", "--coverage-curve"]);
@@ -98,7 +70,7 @@ fn curves_that_cannot_be_drawn_are_refused() {
     for at in 0..3 {
         image::GrayImage::from_pixel(4, 4, image::Luma([at * 80])).save(desk.path(&format!("in/{at}.png"))).unwrap();
     }
-    desk.json(&["embed", "in", "--out", "wide.npy", "--model", "pixels", "--no-cache"]);
+    desk.json(0, &["embed", "in", "--out", "wide.npy", "--model", "pixels", "--no-cache"]);
     fs::write(desk.path("w.csv"), "id,cluster,label\n0.png,0,a\n1.png,0,b\n2.png,1,b\n").unwrap();
     let wide = ["score", "w.csv", "--truth", "w.csv", "--embeddings", "wide.npy", "--dbscan-grid"];
     let wide = desk.error(1, &wide);
@@ -107,9 +79,9 @@ fn curves_that_cannot_be_drawn_are_refused() {
 
 #[test]
 fn graphs_of_clusters_and_of_mapper_are_left_in_every_format() {
-    let desk = Desk::new();
+    let desk = desk();
     let known = ["--truth", "p.labels.csv"];
-    let found = desk.json(&[&["graph", "p.npy", "--labels", "l.csv", "--out", "g"], &known[..]].concat());
+    let found = desk.json(0, &[&["graph", "p.npy", "--labels", "l.csv", "--out", "g"], &known[..]].concat());
     assert_eq!((&found["n_nodes"], &found["n_samples"]), (&9.into(), &300.into()));
     let same = &found["same_class"];
     assert!(same["share"].as_f64().unwrap() > same["baseline"]["mean"].as_f64().unwrap(), "{same}");
@@ -118,7 +90,7 @@ fn graphs_of_clusters_and_of_mapper_are_left_in_every_format() {
     assert_eq!((sizes.sum::<u64>(), &graph["nodes"][0]["name"]), (300, &"cluster-000".into()));
     assert_eq!(graph["edges"].as_array().unwrap().len() as u64, found["n_edges"].as_u64().unwrap());
     assert!(fs::read_to_string(desk.path("g/graph.graphml")).unwrap().contains("<node id=\"n8\">"));
-    assert!(desk.is_drawn("g/graph"));
+    assert!(is_drawn(&desk, "g/graph"));
     let ways: [&[&str]; 4] = [
         &["--mapper", "interval", "--intervals", "4"],
         &["--mapper", "balanced", "--eps", "3", "--layout", "p.npy"],
@@ -127,9 +99,9 @@ fn graphs_of_clusters_and_of_mapper_are_left_in_every_format() {
     ];
     for (at, way) in ways.into_iter().enumerate() {
         let out = format!("m{at}");
-        let found = desk.json(&[&["graph", "p.npy", "--out", &out], way].concat());
+        let found = desk.json(0, &[&["graph", "p.npy", "--out", &out], way].concat());
         assert!(found["n_nodes"].as_u64().unwrap() > 1 && found["n_edges"].as_u64().unwrap() > 0, "{way:?}: {found}");
-        assert!(desk.is_drawn(&format!("{out}/graph")));
+        assert!(is_drawn(&desk, &format!("{out}/graph")));
     }
     desk.error(2, &["graph", "p.npy", "--out", "none"]);
     desk.error(2, &["graph", "p.npy", "--out", "none", "--mapper", "ball"]);
