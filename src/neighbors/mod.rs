@@ -10,12 +10,14 @@ mod fuzzy;
 mod graph;
 mod lists;
 mod rows;
+mod schedule;
 
 pub use file::GraphFileError;
 pub use fuzzy::fuzzy_simplicial_set;
 pub(crate) use fuzzy::{memberships, symmetric};
 pub(crate) use graph::Growth;
 pub use graph::KnnGraph;
+pub(crate) use schedule::{Schedule, shuffled};
 
 use crate::distance::Metric;
 use crate::progress::{Interrupted, Reporter, Silent};

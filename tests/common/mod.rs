@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 /// A fresh directory, the caches in it.
 pub struct Desk {
-    dir: tempfile::TempDir,
+    pub dir: tempfile::TempDir,
 }
 
 impl Desk {

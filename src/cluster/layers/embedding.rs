@@ -1,6 +1,7 @@
 //! A graph's nodes as points of few dimensions: edges pull, random pairs push.
 
 use crate::collection::Csr;
+use crate::neighbors::{Schedule, shuffled};
 use crate::progress::{Interrupted, Reporter};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -22,14 +23,12 @@ pub(super) const EPOCHS: usize = 50;
 const BLOCKS: usize = 8;
 /// Fewest nodes of a block.
 const LEAST_BLOCK: usize = 1024;
-/// Nodes that move together.
+/// Nodes that are drawn together, which lie one after the other in memory.
 const RUN: usize = 16;
 /// Nodes a task takes at a time.
 const TASK: usize = 256;
-/// Pushes for each pull, a fraction of at most 1.
-const PUSHES: [u32; 2] = [2, 3];
-/// All passes, as a share of them.
-const WHOLE: u32 = 1 << 16;
+/// Pushes for each pull, at most 1.
+const PUSHES: f32 = 2.0 / 3.0;
 /// Strength of a push in the first and the last pass.
 const GAMMA: [f32; 2] = [0.5, 1.0];
 /// What a node keeps of its last step.
@@ -46,25 +45,28 @@ const TOUCHING: f32 = 1e-2;
 /// O(epochs edges), all but for the lightest edges' share; memory as for two more embeddings.
 pub(super) fn embed(
     graph: &Csr,
-    places: &mut Vec<Place>,
+    places: &mut [Place],
     rate: f32,
     seed: u64,
     reporter: &dyn Reporter,
 ) -> Result<(), Interrupted> {
     let n = places.len();
-    let heaviest = graph.data().iter().copied().fold(0.0, f32::max);
-    let share = |weight: &f32| ((weight / heaviest).max(1.0 / EPOCHS as f32) * WHOLE as f32).round() as u32;
-    let shares: Vec<u32> = graph.data().iter().map(share).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (graph, nodes) = shuffled(graph, &mut rng);
+    let mut moving: Vec<Place> = nodes.iter().map(|&node| places[node as usize]).collect();
+    let heaviest = graph.data().iter().copied().fold(0.0, f32::max);
+    let shares = graph.data().iter().map(|weight| (weight / heaviest).max(1.0 / EPOCHS as f32));
+    let (pulls, pushes) = (Schedule::new(shares.clone()), Schedule::new(shares.map(|share| PUSHES * share)));
     let mut order: Vec<Range<usize>> = (0..n).step_by(RUN).map(|first| first..n.min(first + RUN)).collect();
     let mut steps = vec![[0.0f32; DIM]; n];
     let mut alpha = rate;
     let last = (EPOCHS - 1).max(1) as f32;
     for epoch in 0..EPOCHS {
         let pass = Pass {
-            graph,
-            shares: &shares,
-            epoch: epoch as u32,
+            graph: &graph,
+            pulls: &pulls,
+            pushes: &pushes,
+            epoch,
             alpha,
             gamma: GAMMA[0] + (GAMMA[1] - GAMMA[0]) * epoch as f32 / last,
             key: mix(seed ^ mix(epoch as u64)),
@@ -75,12 +77,12 @@ pub(super) fn embed(
                 .par_chunks(TASK / RUN)
                 .map_init(Default::default, |room, runs| {
                     let rows = runs.iter().flat_map(Range::clone);
-                    rows.map(|row| pass.step(row, places, steps[row], room)).collect()
+                    rows.map(|row| pass.step(row, &moving, steps[row], room)).collect()
                 })
                 .collect();
             for (row, step) in block.iter().flat_map(Range::clone).zip(moved.into_iter().flatten()) {
                 steps[row] = step;
-                (0..DIM).for_each(|d| places[row][d] += step[d]);
+                (0..DIM).for_each(|d| moving[row][d] += step[d]);
             }
         }
         let kept = (1.0 - alpha) * (1.0 - alpha) * MOMENTUM;
@@ -88,15 +90,18 @@ pub(super) fn embed(
         order.shuffle(&mut rng);
         alpha = rate * (1.0 - epoch as f32 / EPOCHS as f32);
     }
+    nodes.iter().zip(moving).for_each(|(&node, place)| places[node as usize] = place);
     Ok(())
 }
 
 /// One pass over the edges.
 struct Pass<'a> {
     graph: &'a Csr,
-    /// Of each edge the share of the passes in which it pulls, of [`WHOLE`].
-    shares: &'a [u32],
-    epoch: u32,
+    /// When each edge pulls.
+    pulls: &'a Schedule,
+    /// When one that pulls pushes too.
+    pushes: &'a Schedule,
+    epoch: usize,
     alpha: f32,
     gamma: f32,
     /// Where the random numbers of this pass begin.
@@ -108,10 +113,8 @@ impl Pass<'_> {
     fn step(&self, row: usize, places: &[Place], mut step: Place, [pulls, pushes]: &mut [Vec<usize>; 2]) -> Place {
         let here = places[row];
         let (edges, to) = (self.graph.indptr().outer_inds_sz(row), self.graph.indices());
-        // Which edges pull and push is known first, for guesses at it would mostly be wrong.
-        let pulls = pick(edges, pulls, |edge| due(self.shares[edge], self.epoch));
-        let pushes =
-            pick(pulls.iter().copied(), pushes, |edge| due(self.shares[edge] * PUSHES[0] / PUSHES[1], self.epoch));
+        let pulls = self.pulls.due(edges, self.epoch, pulls);
+        let pushes = self.pushes.due(pulls.iter().copied(), self.epoch, pushes);
         for &edge in pulls {
             pull(&mut step, here, places[to[edge] as usize], self.alpha);
         }
@@ -123,28 +126,6 @@ impl Pass<'_> {
         }
         step
     }
-}
-
-/// Those of `edges` that are counted, each 0 or 1 times.
-fn pick(
-    edges: impl ExactSizeIterator<Item = usize>,
-    room: &mut Vec<usize>,
-    count: impl Fn(usize) -> usize,
-) -> &[usize] {
-    if room.len() <= edges.len() {
-        room.resize(edges.len() + 1, 0);
-    }
-    let mut n = 0;
-    for edge in edges {
-        room[n] = edge;
-        n += count(edge);
-    }
-    &room[..n]
-}
-
-/// How often what happens in a share of all passes happens in this one: 0 or 1.
-fn due(share: u32, epoch: u32) -> usize {
-    (share * (epoch + 1) / WHOLE - share * epoch / WHOLE) as usize
 }
 
 fn squared(a: Place, b: Place) -> f32 {

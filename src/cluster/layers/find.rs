@@ -17,7 +17,7 @@ use rayon::prelude::*;
 const MIN_SAMPLES: usize = 5;
 
 /// Two layers whose modularities differ by less fit the graph alike.
-const ALIKE: f64 = 0.001;
+const ALIKE: f64 = 0.0025;
 
 /// Steps of a start: its layout, its tree, its layers.
 const STEPS: u64 = 3;
@@ -101,10 +101,14 @@ pub(super) fn layers(
         .map(|number| Start::new(neighbors, x, wanted, wanted.seed.wrapping_add(number << 32), reporter))
         .collect();
     reporter.end();
-    // Of equally modular ones the first.
-    let best = starts?.into_iter().rev().max_by(|a, b| a.modularity().total_cmp(&b.modularity()));
-    let layers = best.map_or_else(Vec::new, |best| best.layers(neighbors, wanted));
-    let chosen = if layers.is_empty() { 0 } else { coarsest(&layers, most(&layers)) };
+    let starts = starts?;
+    let greatest = starts.iter().map(Start::modularity).fold(f64::NEG_INFINITY, f64::max);
+    let fewest = |start: &Start| start.read.get(coarsest(&start.read, greatest)?).map(ClusterLayer::n_clusters);
+    // Of those with a layer about as modular as the best that of the fewest clusters, the most modular of them.
+    let fits = starts.into_iter().filter_map(|start| Some((fewest(&start)?, start)));
+    let best = fits.min_by(|(a, x), (b, y)| a.cmp(b).then(y.modularity().total_cmp(&x.modularity())));
+    let layers = best.map_or_else(Vec::new, |(_, best)| best.layers(neighbors, wanted));
+    let chosen = coarsest(&layers, most(&layers)).unwrap_or(0);
     Ok((layers, chosen))
 }
 
@@ -113,11 +117,14 @@ fn most(layers: &[ClusterLayer]) -> f64 {
     layers.iter().map(|layer| layer.modularity).fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// The layer of the fewest clusters that is about as modular as the most modular one.
-pub(super) fn coarsest(layers: &[ClusterLayer], greatest: f64) -> usize {
+/// The layer of the fewest clusters that is about as modular as the most modular one, if any is; of equal ones the more
+/// modular.
+pub(super) fn coarsest(layers: &[ClusterLayer], greatest: f64) -> Option<usize> {
     let fits = |&layer: &usize| layers[layer].modularity > greatest - ALIKE;
-    let fewest = (0..layers.len()).filter(fits).min_by_key(|&layer| layers[layer].n_clusters());
-    fewest.expect("the most modular one")
+    (0..layers.len()).filter(fits).min_by(|&a, &b| {
+        let (a, b) = (&layers[a], &layers[b]);
+        a.n_clusters().cmp(&b.n_clusters()).then(b.modularity.total_cmp(&a.modularity))
+    })
 }
 
 /// One layout, as far as it must be read to compare it with others.

@@ -175,8 +175,10 @@ fn of_layers_about_as_modular_the_coarsest_is_chosen() {
         ..ClusterLayer::whole(n_clusters, None)
     };
     let layers = [layer(30, 0.85), layer(11, 0.8961), layer(10, 0.8957), layer(2, 0.57)];
-    assert_eq!((coarsest(&layers, 0.8961), coarsest(&layers[..2], 0.8961)), (2, 1));
-    assert_eq!(coarsest(&[layer(11, 0.8961), layer(9, 0.887)], 0.8961), 0);
+    assert_eq!((coarsest(&layers, 0.8961), coarsest(&layers[..2], 0.8961)), (Some(2), Some(1)));
+    assert_eq!(coarsest(&layers, 0.9), None, "another start has a better one");
+    assert_eq!(coarsest(&[layer(11, 0.8961), layer(9, 0.887)], 0.8961), Some(0));
+    assert_eq!(coarsest(&[layer(10, 0.895), layer(10, 0.8961), layer(10, 0.8955)], 0.8961), Some(1));
 }
 
 #[test]

@@ -8,9 +8,9 @@
 
 use super::curve::{self, Table};
 use super::mean;
-use crate::collection::{Csr, sparse_row};
+use crate::collection::Csr;
+use crate::neighbors::{Schedule, shuffled};
 use crate::progress::{Interrupted, Reporter};
-use rand::seq::SliceRandom;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -84,14 +84,11 @@ fn shift<const D: usize>(place: &mut [f32; D], by: &[f32; D], step: f32) {
     place.iter_mut().zip(by).for_each(|(place, by)| *place += step * by);
 }
 
-/// Whether an edge pulls in this epoch: evenly, in as large a share of them as it is sure.
-fn pulls(epoch: usize, weight: f32) -> bool {
-    ((epoch + 1) as f32 * weight) as u32 != (epoch as f32 * weight) as u32
-}
-
 /// What the visits to some rows have found.
 #[derive(Default)]
 struct Visits<const D: usize> {
+    /// Room for the edges of a row.
+    due: Vec<usize>,
     moved: Vec<[f32; D]>,
     /// Neighbours, and how the visited row was pulled to each.
     pulls: Vec<(u32, [f32; D])>,
@@ -100,40 +97,43 @@ struct Visits<const D: usize> {
 /// Moves places to where `set` wants them.
 pub(super) fn arrange<const D: usize>(
     set: &Csr,
-    mut places: Vec<[f32; D]>,
+    start: Vec<[f32; D]>,
     forces: &Forces,
     seed: u64,
     reporter: &dyn Reporter,
 ) -> Result<Vec<[f32; D]>, Interrupted> {
-    let n = places.len();
-    let largest = set.data().iter().copied().fold(0.0, f32::max);
+    let n = start.len();
     let n_epochs = if n > FEW { EPOCHS } else { EPOCHS_OF_FEW };
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut order: Vec<u32> = (0..n as u32).collect();
-    order.shuffle(&mut rng);
+    let (set, order) = shuffled(set, &mut rng);
+    let mut places: Vec<[f32; D]> = order.iter().map(|&row| start[row as usize]).collect();
+    let largest = set.data().iter().copied().fold(0.0, f32::max);
+    // In as large a share of the epochs as it is sure.
+    let schedule = Schedule::new(set.data().iter().map(|weight| weight / largest));
+    let rows: Vec<usize> = (0..n).collect();
     let block_len = n.div_ceil(BLOCKS).clamp(1, BLOCK);
     let mut visits: Vec<Visits<D>> = (0..block_len.div_ceil(TASK)).map(|_| Visits::default()).collect();
     reporter.begin("layout", Some(n_epochs as u64));
     for epoch in 0..n_epochs {
         reporter.check()?;
         let step = 1.0 - epoch as f32 / n_epochs as f32;
-        for (block, rows) in order.chunks(block_len).enumerate() {
+        for (block, rows) in rows.chunks(block_len).enumerate() {
             rows.par_chunks(TASK).zip(&mut visits).enumerate().for_each(|(task, (rows, visits))| {
                 let mut rng = rng.clone();
                 rng.set_stream((epoch * n + block * block_len + task * TASK) as u64);
                 visits.moved.clear();
                 visits.pulls.clear();
                 for &row in rows {
-                    let mut place = places[row as usize];
-                    let (to, weights) = sparse_row(set, row as usize);
-                    for (&to, _) in to.iter().zip(weights).filter(|&(_, &weight)| pulls(epoch, weight / largest)) {
+                    let mut place = places[row];
+                    for &edge in schedule.due(set.indptr().outer_inds_sz(row), epoch, &mut visits.due) {
+                        let to = set.indices()[edge];
                         visits.pulls.push((to, forces.visit(&mut place, to, &places, step, &mut rng)));
                     }
                     visits.moved.push(place);
                 }
             });
             for (rows, visits) in rows.chunks(TASK).zip(&visits) {
-                rows.iter().zip(&visits.moved).for_each(|(&row, &moved)| places[row as usize] = moved);
+                rows.iter().zip(&visits.moved).for_each(|(&row, &moved)| places[row] = moved);
             }
             for (to, pull) in visits.iter().take(rows.len().div_ceil(TASK)).flat_map(|visits| &visits.pulls) {
                 shift(&mut places[*to as usize], pull, -step);
@@ -142,18 +142,21 @@ pub(super) fn arrange<const D: usize>(
         reporter.advance(1);
     }
     reporter.end();
-    Ok(places)
+    let mut arranged = start;
+    order.into_iter().zip(places).for_each(|(row, place)| arranged[row as usize] = place);
+    Ok(arranged)
 }
 
 /// The place of a new row among those of its neighbours, which it sees with some weights: each new row alone, so that it
 /// gets the same one whatever the others.
 pub(super) fn place<const D: usize>(near: &[u32], weights: &[f32], places: &[[f32; D]], forces: &Forces) -> [f32; D] {
     let mut place = mean(near, weights, places);
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let (mut rng, mut due) = (ChaCha8Rng::seed_from_u64(0), Vec::new());
+    let schedule = Schedule::new(weights.iter().copied());
     for epoch in 0..PLACING_EPOCHS {
         let step = PLACING_STEP * (1.0 - epoch as f32 / PLACING_EPOCHS as f32);
-        for (&to, _) in near.iter().zip(weights).filter(|&(_, &weight)| pulls(epoch, weight)) {
-            forces.visit(&mut place, to, places, step, &mut rng);
+        for &edge in schedule.due(0..near.len(), epoch, &mut due) {
+            forces.visit(&mut place, near[edge], places, step, &mut rng);
         }
     }
     place
