@@ -16,8 +16,10 @@ use rayon::prelude::*;
 /// The density at a row goes by the distance to its nearest of so many, itself the first.
 const MIN_SAMPLES: usize = 5;
 
-/// Two layers whose modularities differ by less fit the graph alike.
+/// Two layers whose modularities differ by no more fit the graph alike; nor by more than a fifth of what is lost where two of
+/// as many equal clusters are taken for one.
 const ALIKE: f64 = 0.0025;
+const LOSS: f64 = 0.3;
 
 /// Steps of a start: its layout, its tree, its layers.
 const STEPS: u64 = 3;
@@ -102,25 +104,25 @@ pub(super) fn layers(
         .collect();
     reporter.end();
     let starts = starts?;
-    let greatest = starts.iter().map(Start::modularity).fold(f64::NEG_INFINITY, f64::max);
-    let fewest = |start: &Start| start.read.get(coarsest(&start.read, greatest)?).map(ClusterLayer::n_clusters);
+    let least = about(starts.iter().flat_map(|start| &start.read));
+    let fewest = |start: &Start| start.read.get(coarsest(&start.read, least)?).map(ClusterLayer::n_clusters);
     // Of those with a layer about as modular as the best that of the fewest clusters, the most modular of them.
     let fits = starts.into_iter().filter_map(|start| Some((fewest(&start)?, start)));
     let best = fits.min_by(|(a, x), (b, y)| a.cmp(b).then(y.modularity().total_cmp(&x.modularity())));
     let layers = best.map_or_else(Vec::new, |(_, best)| best.layers(neighbors, wanted));
-    let chosen = coarsest(&layers, most(&layers)).unwrap_or(0);
+    let chosen = coarsest(&layers, about(&layers)).unwrap_or(0);
     Ok((layers, chosen))
 }
 
-/// The greatest modularity.
-fn most(layers: &[ClusterLayer]) -> f64 {
-    layers.iter().map(|layer| layer.modularity).fold(f64::NEG_INFINITY, f64::max)
+/// The least modularity that is about that of the most modular layer.
+pub(super) fn about<'a>(layers: impl IntoIterator<Item = &'a ClusterLayer>) -> f64 {
+    let best = layers.into_iter().max_by(|a, b| a.modularity.total_cmp(&b.modularity));
+    best.map_or(f64::INFINITY, |best| best.modularity - ALIKE.min(LOSS / (best.n_clusters() as f64).powi(2)))
 }
 
-/// The layer of the fewest clusters that is about as modular as the most modular one, if any is; of equal ones the more
-/// modular.
-pub(super) fn coarsest(layers: &[ClusterLayer], greatest: f64) -> Option<usize> {
-    let fits = |&layer: &usize| layers[layer].modularity > greatest - ALIKE;
+/// The layer of the fewest clusters whose modularity is no less, if any is; of equal ones the most modular.
+pub(super) fn coarsest(layers: &[ClusterLayer], least: f64) -> Option<usize> {
+    let fits = |&layer: &usize| layers[layer].modularity >= least;
     (0..layers.len()).filter(fits).min_by(|&a, &b| {
         let (a, b) = (&layers[a], &layers[b]);
         a.n_clusters().cmp(&b.n_clusters()).then(b.modularity.total_cmp(&a.modularity))
@@ -174,7 +176,7 @@ impl Start {
 
     /// That of the best layer read.
     fn modularity(&self) -> f64 {
-        most(&self.read)
+        self.read.iter().map(|layer| layer.modularity).fold(f64::NEG_INFINITY, f64::max)
     }
 
     /// All layers, the finest first.

@@ -2,7 +2,7 @@
 
 use super::barcode::Bars;
 use super::embedding::{DIM, RATE, embed};
-use super::find::{Neighborhood, coarsest, strengths};
+use super::find::{Neighborhood, about, coarsest, strengths};
 use super::join::{Borders, join};
 use super::partition::Partition;
 use super::start::start;
@@ -174,11 +174,13 @@ fn of_layers_about_as_modular_the_coarsest_is_chosen() {
         modularity,
         ..ClusterLayer::whole(n_clusters, None)
     };
-    let layers = [layer(30, 0.85), layer(11, 0.8961), layer(10, 0.8957), layer(2, 0.57)];
-    assert_eq!((coarsest(&layers, 0.8961), coarsest(&layers[..2], 0.8961)), (Some(2), Some(1)));
+    let chosen = |layers: &[ClusterLayer]| coarsest(layers, about(layers)).unwrap();
+    let layers = [layer(30, 0.85), layer(11, 0.8961), layer(10, 0.8941), layer(2, 0.57)];
+    assert_eq!((chosen(&layers), chosen(&layers[..2])), (2, 1));
     assert_eq!(coarsest(&layers, 0.9), None, "another start has a better one");
-    assert_eq!(coarsest(&[layer(11, 0.8961), layer(9, 0.887)], 0.8961), Some(0));
-    assert_eq!(coarsest(&[layer(10, 0.895), layer(10, 0.8961), layer(10, 0.8955)], 0.8961), Some(1));
+    assert_eq!(chosen(&[layer(11, 0.8961), layer(9, 0.887)]), 0);
+    assert_eq!(chosen(&[layer(10, 0.895), layer(10, 0.8961), layer(10, 0.8955)]), 1);
+    assert_eq!(chosen(&[layer(40, 0.9012), layer(38, 0.9)]), 0, "what two of forty lose");
 }
 
 #[test]
@@ -270,23 +272,28 @@ fn heaps_are_layers_and_kept_to_sizes() {
 
 #[test]
 fn other_layers_are_kept() {
-    let (x, _) = heaps(&[40; 40], 0);
     let params = LayersParams::new().metric(Metric::Euclidean).check().unwrap();
-    let found = params.fit_rows(x.view(), &Silent).unwrap();
-    let Layers { layers, chosen } = params.layers(found.neighbors.as_ref().unwrap(), x.view(), &Silent).unwrap();
-    assert!(layers.len() > 1 && found.n_clusters() == 40);
-    let expected: Vec<_> = layers.iter().map(ClusterLayer::n_clusters).collect();
-    let mut kept: Vec<usize> = found.levels.iter().map(|level| n_clusters(level)).collect();
-    kept.insert(chosen, found.n_clusters());
-    assert_eq!(kept, expected);
+    // Of so many heaps of some rows each, the first set with more than one layer.
+    let fit = |sizes: &[usize]| {
+        let mut sets = (0..20).map(|seed| {
+            let (x, _) = heaps(sizes, seed);
+            let found = params.fit_rows(x.view(), &Silent).unwrap();
+            let all = params.layers(found.neighbors.as_ref().unwrap(), x.view(), &Silent).unwrap();
+            (found, all)
+        });
+        sets.find(|(_, all)| all.layers.len() > 1).unwrap()
+    };
+    let counts = |levels: &[Vec<Option<usize>>]| levels.iter().map(|level| n_clusters(level)).collect::<Vec<_>>();
+    let (found, Layers { layers, chosen }) = fit(&[40; 40]);
+    assert_eq!(found.n_clusters(), 40);
+    let mut expected: Vec<usize> = layers.iter().map(ClusterLayer::n_clusters).collect();
+    assert_eq!(expected.remove(chosen), 40);
+    expected.retain(|&n_clusters| n_clusters != 40);
+    assert_eq!(counts(&found.levels), expected);
     assert!(found.levels.iter().all(|level| *level != found.labels));
-    // Six heaps, and a layer more that has the same.
-    let (x, heap) = heaps(&[300; 6], 1);
-    let found = params.fit_rows(x.view(), &Silent).unwrap();
-    let Layers { layers, .. } = params.layers(found.neighbors.as_ref().unwrap(), x.view(), &Silent).unwrap();
-    assert_eq!(layers.len(), 2);
-    assert_eq!((found.n_clusters(), heap.len()), (6, 1800));
-    assert!(found.levels.is_empty());
+    // A layer more that has the same.
+    let (found, Layers { layers, .. }) = fit(&[300; 6]);
+    assert!(layers.iter().all(|layer| layer.n_clusters() == 6) && found.levels.is_empty());
 }
 
 #[test]
