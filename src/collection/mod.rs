@@ -14,6 +14,7 @@ pub use embeddings::{Embeddings, EmbeddingsError};
 pub use features::Features;
 pub(crate) use labels::n_clusters;
 pub use labels::{ClusterId, Labels, Truth};
+pub(crate) use sparse::square;
 pub use sparse::{Csr, sparse_row};
 
 use serde::{Deserialize, Serialize};

@@ -20,3 +20,16 @@ pub fn sparse_row(x: &Csr, row: usize) -> (&[u32], &[f32]) {
     let range = starts.raw_storage()[row]..starts.raw_storage()[row + 1];
     (&x.indices()[range.clone()], &x.data()[range])
 }
+
+/// The square matrix of these rows: rising columns, and the values there.
+pub(crate) fn square(rows: impl IntoIterator<Item = Vec<(u32, f32)>>) -> Csr {
+    let (mut starts, mut columns, mut values) = (vec![0], Vec::new(), Vec::new());
+    for row in rows {
+        for (column, value) in row {
+            columns.push(column);
+            values.push(value);
+        }
+        starts.push(columns.len());
+    }
+    Csr::new((starts.len() - 1, starts.len() - 1), starts, columns, values)
+}

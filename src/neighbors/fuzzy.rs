@@ -2,7 +2,7 @@
 //! the fuzzy simplicial set of UMAP.
 
 use super::KnnGraph;
-use crate::collection::Csr;
+use crate::collection::{Csr, square};
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
@@ -60,16 +60,7 @@ pub(crate) fn symmetric(
             rows.iter().map(joined).collect()
         })
         .collect();
-    let mut starts = vec![0];
-    let (mut indices, mut data) = (Vec::new(), Vec::new());
-    for (to, weight) in blocks.into_iter().flatten().flat_map(|row| {
-        starts.push(starts[starts.len() - 1] + row.len());
-        row
-    }) {
-        indices.push(to);
-        data.push(weight);
-    }
-    Csr::new((n_samples, n_samples), starts, indices, data)
+    square(blocks.into_iter().flatten())
 }
 
 /// What each row sees of its neighbours at these distances, the nearest first; shapes (n_samples, n_neighbors).

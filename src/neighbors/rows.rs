@@ -63,10 +63,10 @@ impl<'a> Rows<'a> {
 
     /// Distance of a row to one of `others`, of the same metric, rounded once.
     pub fn distance(&self, row: usize, others: &Rows<'_>, other: usize) -> f32 {
-        match self.metric {
-            _ if self.is_lost(row) || others.is_lost(other) => 1.0,
-            _ => self.metric_of(squared_euclidean(self.row(row), others.row(other))).min(f64::from(f32::MAX)) as f32,
+        if self.is_lost(row) || others.is_lost(other) {
+            return 1.0;
         }
+        self.metric_of(squared_euclidean(self.row(row), others.row(other))).min(f64::from(f32::MAX)) as f32
     }
 
     /// The distance whose square, between the rows as held, is `squared`.

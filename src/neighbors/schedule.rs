@@ -1,6 +1,6 @@
 //! What it takes to lay out a graph pass by pass: nodes in a random order, and when each edge acts.
 
-use crate::collection::{Csr, sparse_row};
+use crate::collection::{Csr, sparse_row, square};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 const WHOLE: u32 = 1 << 16;
 
 /// A symmetric graph with its nodes in a random order, and the old number of each: nodes that are visited in that order lie
-/// one after the other in memory, as their edges do. O(edges).
+/// one after the other in memory, as their edges do. O(edges) for rows of a bounded number of them.
 pub(crate) fn shuffled(graph: &Csr, rng: &mut impl Rng) -> (Csr, Vec<u32>) {
     let mut nodes: Vec<u32> = (0..graph.rows() as u32).collect();
     nodes.shuffle(rng);
@@ -22,13 +22,7 @@ pub(crate) fn shuffled(graph: &Csr, rng: &mut impl Rng) -> (Csr, Vec<u32>) {
         edges
     };
     let rows: Vec<Vec<(u32, f32)>> = nodes.par_iter().map(row).collect();
-    let mut starts = vec![0];
-    starts.extend(rows.iter().scan(0, |end, row| {
-        *end += row.len();
-        Some(*end)
-    }));
-    let (to, weights) = rows.into_iter().flatten().unzip();
-    (Csr::new(graph.shape(), starts, to, weights), nodes)
+    (square(rows), nodes)
 }
 
 /// Of each edge the share of all passes in which it acts.

@@ -109,7 +109,7 @@ impl CondensedTree {
         let density = |split: usize| self.clusters[split].death;
         // Of equally dense ones that within the other first.
         splits.sort_by(|&a, &b| density(b).total_cmp(&density(a)).then(b.cmp(&a)));
-        let mut joins = |split: usize| {
+        let joins = splits.into_iter().map(|split| {
             let mut pairs = Vec::new();
             for &child in &children[split] {
                 match (within[split], within[child]) {
@@ -119,8 +119,8 @@ impl CondensedTree {
                 }
             }
             pairs
-        };
-        splits.into_iter().map(&mut joins).collect()
+        });
+        joins.collect()
     }
 
     /// A cluster and all that it comes from.

@@ -42,7 +42,7 @@ const TOUCHING: f32 = 1e-2;
 /// often the greater its weight, and each away from nodes met at random. The step shrinks from `rate` to 0. The same at
 /// any number of threads.
 ///
-/// O(epochs edges), all but for the lightest edges' share; memory as for two more embeddings.
+/// O(epochs edges), all but for the lightest edges' share; memory as for another graph and two embeddings.
 pub(super) fn embed(
     graph: &Csr,
     places: &mut [Place],

@@ -16,9 +16,10 @@ use rayon::prelude::*;
 /// The density at a row goes by the distance to its nearest of so many, itself the first.
 const MIN_SAMPLES: usize = 5;
 
-/// Two layers whose modularities differ by no more fit the graph alike; nor by more than a fifth of what is lost where two of
-/// as many equal clusters are taken for one.
+/// Two layers whose modularities differ by no more fit the graph alike,
 const ALIKE: f64 = 0.0025;
+/// and by no more than this over the square of the number of clusters: a fifth of what is lost where two of as many equal
+/// ones, apart from each other, are taken for one.
 const LOSS: f64 = 0.3;
 
 /// Steps of a start: its layout, its tree, its layers.

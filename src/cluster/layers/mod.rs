@@ -40,9 +40,9 @@ const FEW: usize = 10;
 /// counts, of those that are about as modular the coarsest. Rows of whose weight no more than half leads to one cluster are
 /// noise, if the density says so too.
 ///
-/// A start is O(n log n) for a fixed number of neighbours, beside what [`nearest`] costs; memory of some 30 edges a row. The
-/// assigner keeps all rows. Of few rows (less than about a hundred) it mostly makes one cluster; rings and crescents in two
-/// or three dimensions are for [`HdbscanParams`](super::HdbscanParams).
+/// A start is O(n log n) for a fixed number of neighbours, beside what [`nearest`] costs; memory of some 30 edges a row, and
+/// of as many more for each start under way. The assigner keeps all rows. Of few rows (less than about a hundred) it mostly
+/// makes one cluster; rings and crescents in two or three dimensions are for [`HdbscanParams`](super::HdbscanParams).
 ///
 /// ```
 /// use alike::cluster::LayersParams;

@@ -1,6 +1,6 @@
 //! A graph cut into many small parts by the spread of labels, and the graph of those parts.
 
-use crate::collection::{Csr, sparse_row};
+use crate::collection::{Csr, sparse_row, square};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -64,8 +64,7 @@ impl Partition {
     /// The graph of the parts: the weight between two is that of all edges between them over the root of their sizes'
     /// product, at most 1.
     pub(super) fn coarsen(&self, graph: &Csr) -> Csr {
-        let n_parts = self.sizes.len();
-        let mut members = vec![Vec::new(); n_parts];
+        let mut members = vec![Vec::new(); self.sizes.len()];
         self.parts.iter().enumerate().for_each(|(node, &part)| members[part as usize].push(node));
         let rows: Vec<Vec<(u32, f32)>> = members
             .par_iter()
@@ -83,13 +82,7 @@ impl Partition {
                 sums.into_iter().map(|(to, sum)| (to, (sum / scale(to)).min(1.0) as f32)).collect()
             })
             .collect();
-        let mut starts = vec![0];
-        starts.extend(rows.iter().scan(0, |total, row| {
-            *total += row.len();
-            Some(*total)
-        }));
-        let (indices, data) = rows.into_iter().flatten().unzip();
-        Csr::new((n_parts, n_parts), starts, indices, data)
+        square(rows)
     }
 }
 
