@@ -104,15 +104,19 @@ pub(super) fn layers(
         .map(|number| Start::new(neighbors, x, wanted, wanted.seed.wrapping_add(number << 32), reporter))
         .collect();
     reporter.end();
-    let starts = starts?;
-    let least = about(starts.iter().flat_map(|start| &start.read));
-    let fewest = |start: &Start| start.read.get(coarsest(&start.read, least)?).map(ClusterLayer::n_clusters);
-    // Of those with a layer about as modular as the best that of the fewest clusters, the most modular of them.
-    let fits = starts.into_iter().filter_map(|start| Some((fewest(&start)?, start)));
-    let best = fits.min_by(|(a, x), (b, y)| a.cmp(b).then(y.modularity().total_cmp(&x.modularity())));
-    let layers = best.map_or_else(Vec::new, |(_, best)| best.layers(neighbors, wanted));
+    let layers = best(starts?).map_or_else(Vec::new, |best| best.layers(neighbors, wanted));
     let chosen = coarsest(&layers, about(&layers)).unwrap_or(0);
     Ok((layers, chosen))
+}
+
+/// Of the starts with a layer that is about as modular as the best of all that of the fewest clusters, of equal ones the
+/// most modular; none where nothing splits.
+pub(super) fn best(starts: Vec<Start>) -> Option<Start> {
+    let least = about(starts.iter().flat_map(|start| &start.read));
+    let fewest = |start: &Start| start.read.get(coarsest(&start.read, least)?).map(ClusterLayer::n_clusters);
+    let fits = starts.into_iter().filter_map(|start| Some((fewest(&start)?, start)));
+    let best = fits.min_by(|(a, x), (b, y)| a.cmp(b).then(y.modularity().total_cmp(&x.modularity())));
+    best.map(|(_, start)| start)
 }
 
 /// The least modularity that is about that of the most modular layer.
@@ -131,12 +135,12 @@ pub(super) fn coarsest(layers: &[ClusterLayer], least: f64) -> Option<usize> {
 }
 
 /// One layout, as far as it must be read to compare it with others.
-struct Start {
-    tree: CondensedTree,
+pub(super) struct Start {
+    pub(super) tree: CondensedTree,
     /// The finest first.
-    unread: Vec<barcode::Layer>,
+    pub(super) unread: Vec<barcode::Layer>,
     /// The coarsest first, up to one that is less modular than a coarser one: those still finer are hardly better.
-    read: Vec<ClusterLayer>,
+    pub(super) read: Vec<ClusterLayer>,
 }
 
 impl Start {
@@ -176,7 +180,7 @@ impl Start {
     }
 
     /// That of the best layer read.
-    fn modularity(&self) -> f64 {
+    pub(super) fn modularity(&self) -> f64 {
         self.read.iter().map(|layer| layer.modularity).fold(f64::NEG_INFINITY, f64::max)
     }
 

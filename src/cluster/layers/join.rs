@@ -147,7 +147,7 @@ impl Borders {
     }
 
     /// Gives the rows of the second of each pair to the first; where each cluster went.
-    fn join(&mut self, pairs: Vec<(ClusterId, ClusterId)>) -> Vec<ClusterId> {
+    pub(super) fn join(&mut self, pairs: Vec<(ClusterId, ClusterId)>) -> Vec<ClusterId> {
         let mut into: Vec<ClusterId> = (0..self.clusters.len()).collect();
         for (a, b) in pairs {
             into[b] = a;

@@ -2,7 +2,7 @@
 
 use super::barcode::Bars;
 use super::embedding::{DIM, RATE, embed};
-use super::find::{Neighborhood, about, coarsest, strengths};
+use super::find::{Neighborhood, Start, about, best, coarsest, strengths};
 use super::join::{Borders, join};
 use super::partition::Partition;
 use super::start::start;
@@ -77,6 +77,35 @@ fn noise_goes_where_most_weight_leads_and_members_too() {
     let mut apart = [a, None, None];
     attach(&graph_of(3, &[(0, 1, 1.0)]), &mut apart);
     assert_eq!(apart, [a, a, None], "no path leads to a cluster");
+}
+
+#[test]
+fn who_moves_makes_neighbours_move() {
+    // In a row, each more closely joined to the one before.
+    let edges: Vec<_> = (0..8).map(|node| (node, node + 1, 9.0 - node as f32)).collect();
+    let mut labels = [0, 0, 1, 1, 1, 1, 1, 1, 1].map(Some);
+    smooth(&graph_of(9, &edges), &mut labels);
+    assert_eq!(labels, [Some(0); 9]);
+}
+
+#[test]
+fn borders_of_joined_clusters_are_those_of_the_labels() {
+    let (x, _) = cube(400, 3);
+    let neighbors = Neighborhood::new(&nearest(x.view(), &NeighborsParams::default(), &Silent).unwrap());
+    // Slices, and noise.
+    let slice = |value: &f32| (*value < 0.9).then_some(((value + 1.0) * 3.5) as usize);
+    let labels: Vec<_> = x.column(1).iter().map(slice).collect();
+    let mut borders = Borders::new(&neighbors, &labels);
+    let into = borders.join(vec![(1, 2), (0, 4)]);
+    assert_eq!(into, [0, 1, 1, 3, 0, 5, 6]);
+    let into = borders.join(vec![(1, 3)]);
+    let joined: Vec<_> = labels.iter().map(|label| label.map(|c| into[[0, 1, 1, 3, 0, 5, 6][c]])).collect();
+    let expected = Borders::new(&neighbors, &joined);
+    for pair in [(0, 1), (0, 5), (5, 6)] {
+        let all = |borders: &Borders| [borders.share(pair), borders.depth(pair), borders.heap(pair).depth()];
+        let apart = all(&borders).into_iter().zip(all(&expected)).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f64::max) < 1e-12, "{pair:?}");
+    }
 }
 
 #[test]
@@ -167,13 +196,29 @@ fn a_row_is_as_firm_as_its_neighbours_agree_and_are_near() {
     assert_eq!(strengths(&neighbors, &[None; 6]), [0.0; 6]);
 }
 
+fn layer(n_clusters: usize, modularity: f64) -> ClusterLayer {
+    let labels = (0..n_clusters).map(Some).collect();
+    ClusterLayer { labels, modularity, ..ClusterLayer::whole(n_clusters, None) }
+}
+
+#[test]
+fn of_starts_about_as_modular_the_coarsest_is_chosen() {
+    let start = |layers: &[(usize, f64)]| Start {
+        tree: CondensedTree::new(1, &[], 2),
+        unread: Vec::new(),
+        read: layers.iter().map(|&(n_clusters, modularity)| layer(n_clusters, modularity)).collect(),
+    };
+    let torn = [(3, 0.7), (11, 0.8953)];
+    let modularity = |starts: &[&[(usize, f64)]]| {
+        best(starts.iter().map(|layers| start(layers)).collect()).map(|best| best.modularity())
+    };
+    assert_eq!(modularity(&[&torn, &[(10, 0.8933)], &[(12, 0.89), (10, 0.894)], &[]]), Some(0.894));
+    assert_eq!(modularity(&[&torn, &[(10, 0.8921)]]), Some(0.8953), "too much less");
+    assert_eq!(modularity(&[&[], &[]]), None);
+}
+
 #[test]
 fn of_layers_about_as_modular_the_coarsest_is_chosen() {
-    let layer = |n_clusters: usize, modularity| ClusterLayer {
-        labels: (0..n_clusters).map(Some).collect(),
-        modularity,
-        ..ClusterLayer::whole(n_clusters, None)
-    };
     let chosen = |layers: &[ClusterLayer]| coarsest(layers, about(layers)).unwrap();
     let layers = [layer(30, 0.85), layer(11, 0.8961), layer(10, 0.8941), layer(2, 0.57)];
     assert_eq!((chosen(&layers), chosen(&layers[..2])), (2, 1));
