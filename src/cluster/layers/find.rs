@@ -33,7 +33,8 @@ pub(super) struct Neighborhood {
     pub(super) reach: Vec<f32>,
     /// How the number of neighbours grows with their distance about each row.
     pub(super) growths: Vec<Growth>,
-    pub(super) n_neighbors: usize,
+    /// The nearest of each row.
+    pub(super) nearest: Array2<u32>,
 }
 
 impl Neighborhood {
@@ -43,7 +44,7 @@ impl Neighborhood {
             graph: fuzzy_simplicial_set(graph),
             reach: graph.distances().outer_iter().map(last).collect(),
             growths: (0..graph.n_samples()).map(|row| graph.growth(row)).collect(),
-            n_neighbors: graph.n_neighbors(),
+            nearest: graph.indices().to_owned(),
         }
     }
 }

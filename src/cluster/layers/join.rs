@@ -2,7 +2,7 @@
 
 use super::find::Neighborhood;
 use super::heap::Heap;
-use crate::collection::{ClusterId, Csr, n_clusters, sparse_row};
+use crate::collection::{ClusterId, n_clusters, sparse_row};
 use crate::neighbors::Growth;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -50,40 +50,52 @@ struct Cluster {
     rows: Vec<Row>,
 }
 
-/// How much of the weight of a row's edges leads to each cluster but its own.
+/// What leads from a row to other clusters.
 struct Row {
+    /// The weight of all its edges.
     total: f64,
-    across: Vec<(ClusterId, f64)>,
+    across: Vec<Across>,
+}
+
+/// What leads from a row to one other cluster.
+struct Across {
+    to: ClusterId,
+    weight: f64,
+    /// Those of the row's neighbours that are there.
+    nearest: usize,
 }
 
 impl Row {
-    fn new(graph: &Csr, labels: &[Option<ClusterId>], row: usize) -> Self {
-        let (to, weights) = sparse_row(graph, row);
-        let (own, total) = (labels[row], weights.iter().map(|&weight| f64::from(weight)).sum());
-        let mut row = Self { total, across: Vec::new() };
+    fn new(neighbors: &Neighborhood, labels: &[Option<ClusterId>], row: usize) -> Self {
+        let other = |to: u32| labels[to as usize].filter(|&other| labels[row] != Some(other));
+        let (to, weights) = sparse_row(&neighbors.graph, row);
+        let mut found = Self { total: weights.iter().map(|&weight| f64::from(weight)).sum(), across: Vec::new() };
         for (&to, &weight) in to.iter().zip(weights) {
-            match labels[to as usize] {
-                Some(other) if own != Some(other) => row.add(other, weight.into()),
-                _ => {}
-            }
+            other(to).iter().for_each(|&to| found.add(Across { to, weight: weight.into(), nearest: 0 }));
         }
-        row
+        for &to in neighbors.nearest.row(row) {
+            other(to).iter().for_each(|&to| found.add(Across { to, weight: 0.0, nearest: 1 }));
+        }
+        found
     }
 
-    /// Adds weight that leads to another cluster.
-    fn add(&mut self, other: ClusterId, weight: f64) {
-        match self.across.iter_mut().find(|(known, _)| *known == other) {
-            Some((_, sum)) => *sum += weight,
-            None => self.across.push((other, weight)),
+    fn add(&mut self, more: Across) {
+        match self.across.iter_mut().find(|known| known.to == more.to) {
+            Some(known) => {
+                known.weight += more.weight;
+                known.nearest += more.nearest;
+            }
+            None => self.across.push(more),
         }
     }
 
     /// Now that clusters went `into` others, this row into `own`.
     fn join(&mut self, into: &[ClusterId], own: ClusterId) {
-        if self.across.iter().any(|&(other, _)| into[other] != other || other == own) {
-            for (other, weight) in std::mem::take(&mut self.across) {
-                if into[other] != own {
-                    self.add(into[other], weight);
+        if self.across.iter().any(|across| into[across.to] != across.to || across.to == own) {
+            for across in std::mem::take(&mut self.across) {
+                let to = into[across.to];
+                if to != own {
+                    self.add(Across { to, ..across });
                 }
             }
         }
@@ -99,6 +111,8 @@ struct Border {
     crossing: f64,
     /// The same, each share times itself or what is left of the weight, whichever is less.
     deep: f64,
+    /// Neighbours of rows of the cluster of the lower number that are in the other, and the other way.
+    nearest: [usize; 2],
 }
 
 impl Add for Border {
@@ -109,20 +123,22 @@ impl Add for Border {
             weight: self.weight + other.weight,
             crossing: self.crossing + other.crossing,
             deep: self.deep + other.deep,
+            nearest: [0, 1].map(|side| self.nearest[side] + other.nearest[side]),
         }
     }
 }
 
 impl Cluster {
-    /// Where it ends, by the number of the other cluster.
-    fn borders(&self) -> BTreeMap<ClusterId, Border> {
+    /// Where it, of that number, ends, by the number of the other cluster.
+    fn borders(&self, own: ClusterId) -> BTreeMap<ClusterId, Border> {
         let mut borders = BTreeMap::<_, Border>::new();
         for Row { total, across } in &self.rows {
-            for &(other, weight) in across {
+            for &Across { to, weight, nearest } in across {
                 let crossing = weight / total;
                 let deep = crossing * crossing.min(1.0 - crossing);
-                let border = borders.entry(other).or_default();
-                *border = *border + Border { weight, crossing, deep };
+                let nearest = if own < to { [nearest, 0] } else { [0, nearest] };
+                let border = borders.entry(to).or_default();
+                *border = *border + Border { weight, crossing, deep, nearest };
             }
         }
         borders
@@ -131,7 +147,7 @@ impl Cluster {
 
 impl Borders {
     pub(super) fn new(neighbors: &Neighborhood, labels: &[Option<ClusterId>]) -> Self {
-        let row = |row| Row::new(&neighbors.graph, labels, row);
+        let row = |row| Row::new(neighbors, labels, row);
         let rows: Vec<Row> = (0..labels.len()).into_par_iter().map(row).collect();
         let mut clusters: Vec<Cluster> = (0..n_clusters(labels)).map(|_| Cluster::default()).collect();
         for ((row, label), &growth) in rows.into_iter().zip(labels).zip(&neighbors.growths) {
@@ -141,7 +157,7 @@ impl Borders {
             cluster.growth = cluster.growth + growth;
             cluster.rows.extend(Some(row).filter(|row| !row.across.is_empty()));
         }
-        let mut borders = Self { clusters, n_neighbors: neighbors.n_neighbors, between: BTreeMap::new() };
+        let mut borders = Self { clusters, n_neighbors: neighbors.nearest.ncols(), between: BTreeMap::new() };
         borders.meet();
         borders
     }
@@ -170,7 +186,7 @@ impl Borders {
 
     /// Looks where clusters meet.
     fn meet(&mut self) {
-        let borders: Vec<_> = self.clusters.par_iter().map(Cluster::borders).collect();
+        let borders: Vec<_> = self.clusters.par_iter().enumerate().map(|(own, cluster)| cluster.borders(own)).collect();
         self.between.clear();
         for (cluster, borders) in borders.into_iter().enumerate() {
             for (other, border) in borders {
@@ -185,6 +201,17 @@ impl Borders {
         self.between[&pair].weight / 2.0 / self.clusters[pair.0].weight.min(self.clusters[pair.1].weight)
     }
 
+    /// The neighbours of rows of either that are in the other, on the side where those are fewer, over all that the rows of
+    /// the smaller have.
+    pub(super) fn mutual(&self, pair: (ClusterId, ClusterId)) -> f64 {
+        let [there, back] = self.between[&pair].nearest;
+        there.min(back) as f64 / (self.n_neighbors * self.smaller(pair)) as f64
+    }
+
+    fn smaller(&self, (a, b): (ClusterId, ClusterId)) -> usize {
+        self.clusters[a].size.min(self.clusters[b].size)
+    }
+
     /// How deep the edges between two lead, as [`Heap::depth`] is defined.
     pub(super) fn depth(&self, pair: (ClusterId, ClusterId)) -> f64 {
         self.between[&pair].deep / self.between[&pair].crossing
@@ -196,12 +223,13 @@ impl Borders {
         Heap::new(dimension.unwrap_or(f64::INFINITY), self.n_neighbors)
     }
 
-    /// Whether two meet as parts of a heap do: as broadly, and not less deeply by more than chance.
+    /// Whether two meet as parts of a heap do: as broadly from either side, for what lies beside something denser has
+    /// neighbours there that have none here, and not less deeply by more than chance.
     fn is_torn(&self, pair: (ClusterId, ClusterId)) -> bool {
         let heap = self.heap(pair);
-        let smaller = self.clusters[pair.0].size.min(self.clusters[pair.1].size);
         let error = Heap::SPREAD / self.between[&pair].crossing.sqrt();
-        self.share(pair) > FACET * heap.facet(smaller) && self.depth(pair) > heap.depth() - SURE * error
+        let broad = self.share(pair).min(self.mutual(pair));
+        broad > FACET * heap.facet(self.smaller(pair)) && self.depth(pair) > heap.depth() - SURE * error
     }
 
     /// Those to join that have no better to be joined with, the best first, each with the lower number first.

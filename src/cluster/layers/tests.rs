@@ -10,7 +10,7 @@ use super::votes::{attach, divided, modularity, smooth};
 use super::*;
 use crate::cluster::density_tree::{CondensedCluster, CondensedTree};
 use crate::cluster::edges::graph_of;
-use crate::collection::{Csr, n_clusters};
+use crate::collection::{Csr, n_clusters, sparse_row};
 use crate::neighbors::fuzzy_simplicial_set;
 use crate::progress::{Silent, Watch};
 use crate::synth::{self, BlobsParams};
@@ -31,7 +31,16 @@ fn neighborhood(graph: Csr, reach: Vec<f32>) -> Neighborhood {
     let (x, _) = cube(1000, 2);
     let params = NeighborsParams { n_neighbors, ..Default::default() };
     let growth = nearest(x.view(), &params, &Silent).unwrap().growth(0);
-    Neighborhood { growths: vec![growth; n], graph, reach, n_neighbors }
+    let mut nearest = Array2::zeros((n, n_neighbors));
+    for (row, mut nearest) in nearest.outer_iter_mut().enumerate() {
+        let (to, weights) = sparse_row(&graph, row);
+        let mut order: Vec<usize> = (0..to.len()).collect();
+        order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
+        // Of fewer edges the row itself takes the other places, which leads nowhere.
+        nearest.fill(row as u32);
+        nearest.iter_mut().zip(order).for_each(|(nearest, edge)| *nearest = to[edge]);
+    }
+    Neighborhood { growths: vec![growth; n], graph, reach, nearest }
 }
 
 /// Heaps of so many rows in eight dimensions, in mixed order, and the heap of each row.
@@ -102,7 +111,9 @@ fn borders_of_joined_clusters_are_those_of_the_labels() {
     let joined: Vec<_> = labels.iter().map(|label| label.map(|c| into[[0, 1, 1, 3, 0, 5, 6][c]])).collect();
     let expected = Borders::new(&neighbors, &joined);
     for pair in [(0, 1), (0, 5), (5, 6)] {
-        let all = |borders: &Borders| [borders.share(pair), borders.depth(pair), borders.heap(pair).depth()];
+        let all = |borders: &Borders| {
+            [borders.share(pair), borders.mutual(pair), borders.depth(pair), borders.heap(pair).depth()]
+        };
         let apart = all(&borders).into_iter().zip(all(&expected)).map(|(a, b)| (a - b).abs());
         assert!(apart.fold(0.0, f64::max) < 1e-12, "{pair:?}");
     }
@@ -147,9 +158,28 @@ fn a_flat_cut_through_a_heap_is_as_broad_and_deep_as_expected() {
         let heap = borders.heap((0, 1));
         let broad = borders.share((0, 1)) / heap.facet(1500);
         assert!((0.5..2.0).contains(&broad), "{dimension}: {broad}");
+        // The farther neighbours, more of which lie across, count as much as the others.
+        let mutual = borders.mutual((0, 1)) / heap.facet(1500);
+        assert!((0.5..2.5).contains(&mutual), "{dimension}: {mutual}");
         let deep = borders.depth((0, 1)) / heap.depth();
         assert!((0.9..1.3).contains(&deep), "{dimension}: {deep}");
     }
+}
+
+#[test]
+fn what_is_denser_stays_apart_from_what_lies_around_it() {
+    // Rows around the small heap have neighbours there, whose own are all beside them.
+    let (wide, _) = cube(1000, 8);
+    let (small, _) = cube(100, 8);
+    let x = ndarray::concatenate![ndarray::Axis(0), wide, small * 0.1];
+    let labels: Vec<_> = (0..1100).map(|row| Some(usize::from(row >= 1000))).collect();
+    let neighbors = Neighborhood::new(&nearest(x.view(), &NeighborsParams::default(), &Silent).unwrap());
+    let borders = Borders::new(&neighbors, &labels);
+    assert!(borders.share((0, 1)) > 0.25 * borders.heap((0, 1)).facet(100));
+    assert_eq!(borders.mutual((0, 1)), 0.0);
+    let mut joined = labels.clone();
+    join(&neighbors, &mut joined, 1, 1100);
+    assert_eq!(joined, labels);
 }
 
 #[test]
