@@ -61,6 +61,10 @@ fn sort_leaves_what_is_promised_and_undo_takes_it_back() {
     let csv = String::from_utf8(sorted[Path::new("clusters.csv")].0.clone()).unwrap();
     assert!(csv.starts_with("id,path,cluster,name,confidence,distance,destination\n"));
     assert_eq!(csv.lines().count(), 49);
+    let graph = "out/neighbours.safetensors";
+    assert!(!desk.path(graph).exists());
+    desk.json(0, &["sort", "in", "--out", "out", "--truth", "dirs"]);
+    assert_eq!(KnnGraph::read(&desk.path(graph)).unwrap().n_samples(), 48);
     desk.json(0, &["undo", "out"]);
     assert!(!desk.path("out").exists());
 }

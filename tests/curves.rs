@@ -103,6 +103,16 @@ fn graphs_of_clusters_and_of_mapper_are_left_in_every_format() {
         assert!(found["n_nodes"].as_u64().unwrap() > 1 && found["n_edges"].as_u64().unwrap() > 0, "{way:?}: {found}");
         assert!(is_drawn(&desk, &format!("{out}/graph")));
     }
+    desk.json(0, &["cluster", "p.npy", "--out", "k.csv", "-k", "3", "--save-neighbours", "near.safetensors"]);
+    let saved = ["--labels", "l.csv", "--saved-neighbours", "near.safetensors"];
+    desk.json(0, &[&["graph", "p.npy", "--out", "again"], &known[..], &saved].concat());
+    assert_eq!(fs::read(desk.path("again/graph.json")).unwrap(), fs::read(desk.path("g/graph.json")).unwrap());
+    desk.json(0, &["synth", "blobs", "--out", "few.npy", "--count", "100"]);
+    desk.json(0, &["cluster", "few.npy", "--out", "few.csv", "-k", "3", "--save-neighbours", "few.safetensors"]);
+    let few = ["--labels", "l.csv", "--saved-neighbours", "few.safetensors"];
+    let others = desk.error(1, &[&["graph", "p.npy", "--out", "others"], &few[..]].concat());
+    assert!(others.contains("few.safetensors") && others.contains("100"), "{others}");
+    desk.error(2, &[&["graph", "p.npy", "--out", "none", "--cosine"], &saved[..]].concat());
     desk.error(2, &["graph", "p.npy", "--out", "none"]);
     desk.error(2, &["graph", "p.npy", "--out", "none", "--mapper", "ball"]);
     let taken = desk.error(1, &["graph", "p.npy", "--labels", "l.csv", "--out", "g"]);

@@ -28,7 +28,7 @@ const MAX_SPARSE: usize = 2_000;
 /// How many rows the map shows by their neighbours, and of how many of them it is fitted.
 const NEIGHBORLY: RangeInclusive<usize> = 50..=100_000;
 const MAX_NEIGHBORLY: usize = 20_000;
-/// Clusters in the graph, the largest, and rows that it is made of, at most.
+/// Clusters in the graph, the largest, and rows whose neighbours are searched for it, at most.
 const MAX_NODES: usize = 150;
 const MAX_JOINED: usize = 10_000;
 /// How near alike images may come on the map, so that they can be told apart.
@@ -137,18 +137,25 @@ fn found(outcome: &Outcome<'_>) -> Vec<Overlay> {
     confidence.into_iter().chain(distance).chain(levels).collect()
 }
 
-/// Which clusters, of the largest, have images near one another; of a sample where there are many images.
+/// Which clusters, of the largest, have images near one another: by the neighbours the clusterer went by, or else by those of
+/// a sample.
 fn graph(outcome: &Outcome<'_>, reporter: &dyn Reporter) -> anyhow::Result<Option<Graph>> {
-    let (rows, labels) = (&outcome.fitted.reduced, &outcome.fitted.clustering.labels);
+    let (rows, clustering) = (&outcome.fitted.reduced, &outcome.fitted.clustering);
     let names: Vec<String> = outcome.model.clusters.iter().map(|cluster| cluster.name.clone()).collect();
     if names.len() < 2 {
         return Ok(None);
     }
+    let shown = |row: usize| clustering.labels[row].filter(|&cluster| cluster < MAX_NODES);
+    if let (Some(neighbors), Features::Dense(x)) = (&clustering.neighbors, rows) {
+        let clusters: Vec<_> = (0..x.nrows()).map(shown).collect();
+        return Ok(Some(cluster_graph(neighbors, &clusters, x.view(), &names)?));
+    }
     let max_samples = if matches!(rows, Features::Sparse(_)) { MAX_SPARSE } else { MAX_JOINED };
-    let sample = sample_rows(labels.len(), Sampling { max_samples, seed: 0 });
-    let sample = sample.unwrap_or_else(|| (0..labels.len()).collect());
+    let n_samples = clustering.labels.len();
+    let sample = sample_rows(n_samples, Sampling { max_samples, seed: 0 });
+    let sample = sample.unwrap_or_else(|| (0..n_samples).collect());
     let x = rows.select(&sample).to_dense().into_owned();
-    let clusters: Vec<_> = sample.iter().map(|&row| labels[row].filter(|&cluster| cluster < MAX_NODES)).collect();
+    let clusters: Vec<_> = sample.iter().map(|&row| shown(row)).collect();
     let metric = outcome.model.assigner.metric();
     let neighbors = nearest(x.view(), &NeighborsParams { metric, ..Default::default() }, reporter)?;
     let mut graph = cluster_graph(&neighbors, &clusters, x.view(), &names)?;

@@ -32,6 +32,7 @@ const STAGING: &str = ".alike/report";
 const CLUSTERS: &str = "clusters.csv";
 const SKIPPED: &str = "skipped.csv";
 const MODEL: &str = "model.alike";
+const NEIGHBOURS: &str = "neighbours.safetensors";
 
 /// Runs the command.
 pub fn run(args: &SortArgs, printer: &Printer) -> anyhow::Result<Exit> {
@@ -333,6 +334,10 @@ impl Job<'_> {
         self.report(outcome, &destinations, &skipped, output, printer)?;
         output.register([CLUSTERS, MODEL])?;
         outcome.model.save(&output.root().join(MODEL))?;
+        if let Some(neighbors) = &outcome.fitted.clustering.neighbors {
+            output.register([NEIGHBOURS])?;
+            neighbors.write(&output.root().join(NEIGHBOURS))?;
+        }
         self.write_clusters(outcome, &destinations, output)?;
         write_skipped(&skipped, output)?;
         // From here on what somebody edits is theirs.

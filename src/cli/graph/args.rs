@@ -27,6 +27,9 @@ pub struct GraphArgs {
     /// Neighbours by cosine distance instead of the straight line
     #[arg(long)]
     pub cosine: bool,
+    /// The neighbours that `cluster --save-neighbours` or `sort` saved of the same rows, instead of a search
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["neighbours", "cosine", "mapper"])]
+    pub saved_neighbours: Option<PathBuf>,
     /// Seed of the random graphs, and of the principal components
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

@@ -13,7 +13,7 @@ use crate::collection::{Embeddings, Truth, n_clusters};
 use crate::distance::Metric;
 use crate::evaluate::files::read_labels;
 use crate::files::write_whole;
-use crate::neighbors::{NeighborsParams, nearest};
+use crate::neighbors::{KnnGraph, NeighborsParams, nearest};
 use crate::pipeline::cluster_names;
 use crate::progress::Reporter;
 use crate::reduce::LinearParams;
@@ -94,12 +94,20 @@ fn clustered(
 ) -> anyhow::Result<(Graph, Option<SameClass>)> {
     let labels = args.labels.as_deref().context("--labels is missing")?;
     let clusters = inputs::aligned(&read_labels(labels)?, embeddings.ids(), printer).context("--labels")?;
-    let metric = if args.cosine { Metric::Cosine } else { Metric::Euclidean };
-    let params =
-        NeighborsParams { n_neighbors: args.neighbours as usize, metric, seed: args.seed, ..Default::default() };
-    let neighbours = nearest(x, &params, printer)?;
+    let neighbours = match &args.saved_neighbours {
+        Some(file) => KnnGraph::read(file)?,
+        None => {
+            let metric = if args.cosine { Metric::Cosine } else { Metric::Euclidean };
+            let n_neighbors = args.neighbours as usize;
+            nearest(x, &NeighborsParams { n_neighbors, metric, seed: args.seed, ..Default::default() }, printer)?
+        }
+    };
     let n_clusters = n_clusters(&clusters);
-    let mut graph = cluster_graph(&neighbours, &clusters, x, &cluster_names(n_clusters))?;
+    let found = cluster_graph(&neighbours, &clusters, x, &cluster_names(n_clusters));
+    let mut graph = match &args.saved_neighbours {
+        Some(file) => found.with_context(|| format!("--saved-neighbours {}", file.display()))?,
+        None => found?,
+    };
     let Some(truth) = truth else { return Ok((graph, None)) };
     graph.set_classes(truth)?;
     let same_class = same_class(&graph, &neighbours, &clusters, args.seed, printer)?;
