@@ -215,17 +215,19 @@ fn every_clusterer_saves_a_model_that_assigns_like_its_fit() {
         ("dbscan", &["--min-points", "3", "--reduce", "pca:6"]),
         ("optics", &["--min-points", "3", "--reduce", "pca:6", "--xi", "0.1"]),
         ("hdbscan", &["--min-cluster-size", "3", "--min-samples", "2", "--selection", "leaf"]),
-        ("layers", &["--min-cluster-size", "2", "--attach-noise"]),
-        ("leiden", &["--resolution", "1.2", "--min-cluster-size", "2"]),
-        ("tomato", &["-k", "4", "--min-cluster-size", "2"]),
+        ("layers", &["--min-cluster-size", "2", "--attach-noise", "--neighbours", "10"]),
+        ("leiden", &["--resolution", "1.2", "--min-cluster-size", "2", "--neighbours", "10"]),
+        ("tomato", &["-k", "4", "--min-cluster-size", "2", "--neighbours", "10"]),
         ("turtle", &["-k", "3", "--model", "pixels+gradients", "--gamma", "5"]),
-        ("temi", &["-k", "3"]),
+        ("temi", &["-k", "3", "--neighbours", "6"]),
     ] {
         let [labels, model, graph] = ["csv", "alike", "safetensors"].map(|kind| format!("{algorithm}.{kind}"));
         let files = ["--out", &labels, "--save", &model, "--save-neighbours", &graph];
         let found = desk.json(0, &[&["cluster", "in", "--algorithm", algorithm], &files[..], more].concat());
         let neighbors = KnnGraph::read(&desk.path(&graph)).unwrap();
         assert_eq!(neighbors.n_samples(), found["n_samples"].as_u64().unwrap() as usize, "{algorithm}");
+        let asked = more.iter().position(|option| *option == "--neighbours").map_or("15", |at| more[at + 1]);
+        assert_eq!(neighbors.n_neighbors().to_string(), asked, "{algorithm}");
         let by_direction = ["spherical", "layers", "leiden", "temi"].contains(&algorithm);
         assert_eq!(neighbors.metric() == Metric::Cosine, by_direction, "{algorithm}");
         assert!(found["n_clusters"].as_u64().unwrap() >= 1, "{algorithm}");

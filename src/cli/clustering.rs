@@ -68,6 +68,10 @@ pub struct FitArgs {
     /// hdbscan: which of the clusters within clusters count [default: excess]
     #[arg(long, value_enum)]
     pub selection: Option<Selection>,
+    /// layers, leiden, tomato: neighbours of an image in the graph; more make coarser clusters [default: 15]. temi: those it
+    /// is paired with [default: 50]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..))]
+    pub neighbours: Option<u32>,
     /// leiden: the higher, the more clusters; where their number is given, that at which there are so many is looked for
     /// [default: 1]
     #[arg(long, value_name = "GAMMA")]

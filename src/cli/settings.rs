@@ -63,7 +63,7 @@ fn check_options(args: &FitArgs) -> Result<(), UsageError> {
         Bisecting, Dbscan, Filter, Hdbscan, Hierarchical, Kmeans, Layers, Leiden, Minibatch, Optics, Spherical, Temi,
         Tomato, Turtle, Visual,
     };
-    let options: [(&str, bool, &[AlgorithmChoice]); 18] = [
+    let options: [(&str, bool, &[AlgorithmChoice]); 19] = [
         ("init", args.init != "auto", &[Kmeans, Spherical, Minibatch]),
         ("batch", args.batch.is_some(), &[Minibatch]),
         ("levels", !args.levels.is_empty(), &[Hierarchical]),
@@ -75,6 +75,7 @@ fn check_options(args: &FitArgs) -> Result<(), UsageError> {
         ("min-samples", args.min_samples.is_some(), &[Hdbscan]),
         ("selection", args.selection.is_some(), &[Hdbscan]),
         ("attach-noise", args.attach_noise, &[Hdbscan, Layers, Leiden]),
+        ("neighbours", args.neighbours.is_some(), &[Layers, Leiden, Tomato, Temi]),
         ("resolution", args.resolution.is_some(), &[Leiden]),
         ("gamma", args.gamma.is_some(), &[Turtle]),
         ("alone", args.alone.is_some(), &[Filter]),
@@ -161,6 +162,7 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
         AlgorithmChoice::Leiden => Algorithm::Leiden(leiden(args)),
         AlgorithmChoice::Tomato => {
             let params = TomatoParams::new().seed(args.seed);
+            let params = args.neighbours.map_or(params.clone(), |k| params.n_neighbors(k as usize));
             let least = args.min_cluster_size.map(|n| n as usize);
             Algorithm::Tomato(least.map_or(params.clone(), |n| params.min_cluster_size(n)))
         }
@@ -175,18 +177,23 @@ fn algorithm(args: &FitArgs, init: Init, device: &Device) -> Algorithm {
             let params = TurtleParams::new(1).seed(args.seed);
             Algorithm::Turtle(args.gamma.map_or(params.clone(), |gamma| params.gamma(gamma)))
         }
-        AlgorithmChoice::Temi => Algorithm::Temi(TemiParams::new(1).seed(args.seed)),
+        AlgorithmChoice::Temi => {
+            let params = TemiParams::new(1).seed(args.seed);
+            Algorithm::Temi(args.neighbours.map_or(params.clone(), |k| params.n_neighbors(k as usize)))
+        }
     }
 }
 
 fn layers(args: &FitArgs) -> LayersParams {
     let params = LayersParams::new().seed(args.seed).attach_noise(args.attach_noise);
+    let params = args.neighbours.map_or(params.clone(), |k| params.n_neighbors(k as usize));
     let params = args.min_cluster_size.map_or(params.clone(), |n| params.min_cluster_size(n as usize));
     args.max_cluster_size.map_or(params.clone(), |n| params.max_cluster_size(n as usize))
 }
 
 fn leiden(args: &FitArgs) -> LeidenParams {
     let params = LeidenParams::new().seed(args.seed).attach_noise(args.attach_noise);
+    let params = args.neighbours.map_or(params.clone(), |k| params.n_neighbors(k as usize));
     let params = params.max_iterations(args.max_iterations as usize);
     let params = args.min_cluster_size.map_or(params.clone(), |n| params.min_cluster_size(n as usize));
     args.resolution.map_or(params.clone(), |resolution| params.resolution(resolution))
@@ -306,6 +313,7 @@ pub fn typed(
             ("min-samples", or_auto(fit.min_samples)),
             ("selection", or_auto(fit.selection.as_ref().map(name))),
             ("attach-noise", fit.attach_noise.to_string()),
+            ("neighbours", or_auto(fit.neighbours)),
             ("resolution", or_auto(fit.resolution)),
             ("gamma", or_auto(fit.gamma)),
             ("alone", or_auto(fit.alone)),
