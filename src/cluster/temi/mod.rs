@@ -40,9 +40,8 @@ const TEACHER: f32 = 0.95;
 /// the lowest loss is kept, so that no labels are needed. Not for fewer than some tens of rows a cluster.
 ///
 /// The published settings (16 heads of 512 and 256 units, 100 passes over the rows) are some hundred times the work of
-/// these. Costs those of the
-/// [neighbours](crate::neighbors::nearest) and O(heads * steps * batch * (128 d + 8192)) for the training. Memory: a copy of the rows, and the
-/// neighbours.
+/// these. Costs those of the [neighbours](crate::neighbors::nearest) and O(heads * steps * batch * (128 d + 8192)) for the
+/// training. Memory: a copy of the rows, and the neighbours.
 ///
 /// ```
 /// use alike::cluster::TemiParams;

@@ -27,14 +27,14 @@ const INNER_STEPS: usize = 10;
 ///
 /// For embeddings of networks, when the number of clusters is known and they are of similar size: it looks for the
 /// labels that linear classifiers of the features learn best, in all spaces at once, so that the features of several
-/// extractors serve without being weighed against one another; one that tells little by itself spoils the others, though. A row's confidence is its cluster's probability. Learning
-/// rate and start are chosen by how well linear classifiers tell the labels of rows they have not seen, without knowing
-/// the truth. Not for clusters of very different size (lower `gamma`, or use another clusterer), nor for fewer than some
-/// tens of rows each.
+/// extractors serve without being weighed against one another; one that tells little by itself spoils the others, though.
+/// A row's confidence is its cluster's probability. Learning rate and start are chosen by how well linear classifiers tell
+/// the labels of rows they have not seen, without knowing the truth. Not for clusters of very different size (lower
+/// `gamma`, or use another clusterer), nor for fewer than some tens of rows each.
 ///
 /// The published settings (6,000 steps of 10,000 rows at a rate of 0.001) are 400 times the work of a trial here; on the
-/// features of this program's own extractor for photos, 13 times as much work brought nothing. Costs O(steps * batch * k d) for each of 8 trials
-/// (restarts times rates). Memory: a copy of the rows, and two of a batch.
+/// features of this program's own extractor for photos, 13 times as much work brought nothing. Costs O(steps * batch * k d)
+/// for each of 8 trials (restarts times rates). Memory: a copy of the rows, and two of a batch.
 ///
 /// ```
 /// use alike::cluster::TurtleParams;
