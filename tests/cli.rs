@@ -279,6 +279,8 @@ fn options_that_would_do_nothing_are_refused() {
     let streamed = ["cluster", "rows.npy", "--out", "l.csv", "--algorithm", "minibatch", "-k", "2"];
     let said = desk.error(2, &[&streamed[..], &["--save-neighbours", "n.safetensors"]].concat());
     assert!(said.contains("--save-neighbours"), "{said}");
+    let said = desk.error(2, &[&streamed[..], &["--save-reduced", "r.npy"]].concat());
+    assert!(said.contains("--save-reduced"), "{said}");
     for (args, said) in [
         (&["--levels", "9,3"][..], "--levels belongs to --algorithm hierarchical"),
         (&["--algorithm", "hierarchical", "--levels", "3,9"], "--levels 3,9: give falling numbers"),

@@ -72,6 +72,9 @@ fn curves_that_cannot_be_drawn_are_refused() {
     }
     desk.json(0, &["embed", "in", "--out", "wide.npy", "--model", "pixels", "--no-cache"]);
     fs::write(desk.path("w.csv"), "id,cluster,label\n0.png,0,a\n1.png,0,b\n2.png,1,b\n").unwrap();
+    let flat = ["cluster", "wide.npy", "--out", "f.csv", "-k", "2", "--reduce", "pca:2", "--save-reduced", "flat.npy"];
+    desk.json(0, &flat);
+    desk.json(0, &["score", "w.csv", "--truth", "w.csv", "--embeddings", "flat.npy", "--dbscan-grid"]);
     let wide = ["score", "w.csv", "--truth", "w.csv", "--embeddings", "wide.npy", "--dbscan-grid"];
     let wide = desk.error(1, &wide);
     assert!(wide.contains("16 columns"), "{wide}");

@@ -219,6 +219,10 @@ pub struct ClusterArgs {
     /// distances
     #[arg(long, value_name = "FILE")]
     pub save_neighbours: Option<PathBuf>,
+    /// Save the rows that were clustered too, as --reduce left them, such as a layout by umap:2: .npy, .parquet or
+    /// .safetensors
+    #[arg(long, value_name = "FILE")]
+    pub save_reduced: Option<PathBuf>,
     #[command(flatten)]
     pub extractor: ExtractorArgs,
     #[command(flatten)]

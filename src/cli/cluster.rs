@@ -4,6 +4,7 @@ use super::args::ClusterArgs;
 use super::printer::Printer;
 use super::{Exit, UsageError, inputs, results, settings, stream};
 use crate::cluster::Algorithm;
+use crate::collection::Embeddings;
 use crate::embed::files;
 use crate::evaluate::files::{check_labels, write_columns};
 use crate::neighbors::{NeighborsParams, nearest};
@@ -18,16 +19,17 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
     check_labels(&args.out)?;
     let from: Vec<&Path> =
         args.truth.truth.iter().map(PathBuf::as_path).chain(settings::start_file(&args.fit)).collect();
-    let results: Vec<&Path> =
-        [&args.out].into_iter().chain(&args.save).chain(&args.save_neighbours).map(PathBuf::as_path).collect();
+    args.save_reduced.as_deref().map(files::check_name).transpose()?;
+    let saved = [&args.save, &args.save_neighbours, &args.save_reduced].into_iter().flatten();
+    let results: Vec<&Path> = [&args.out].into_iter().chain(saved).map(PathBuf::as_path).collect();
     inputs::check_results(&args.input.input, &from, &results)?;
     inputs::check_truth(args.truth.truth.as_deref())?;
     let params = settings::fit_params(&args.fit, args.extractor.device)?;
     if matches!(params.algorithm, Algorithm::MiniBatch(_)) && files::is_embeddings(&args.input.input) {
-        if args.save_neighbours.is_some() {
-            let message =
-                "--save-neighbours: mini-batch k-means of a file never holds all of it: choose another clusterer";
-            return Err(UsageError(message.into()).into());
+        let whole = [("--save-neighbours", &args.save_neighbours), ("--save-reduced", &args.save_reduced)];
+        if let Some((option, _)) = whole.into_iter().find(|(_, file)| file.is_some()) {
+            let message = "mini-batch k-means of a file never holds all of it: choose another clusterer";
+            return Err(UsageError(format!("{option}: {message}")).into());
         }
         return stream::run(args, &params, printer);
     }
@@ -62,12 +64,17 @@ pub fn run(args: &ClusterArgs, printer: &Printer) -> anyhow::Result<Exit> {
             }
         }
     }
+    if let Some(path) = &args.save_reduced {
+        let rows = outcome.fitted.reduced.to_dense().into_owned();
+        files::write(path, &Embeddings::new(input.embeddings.ids().to_vec(), rows)?)?;
+    }
     results::warn_of(&input.skipped, printer);
     let mut json = results::json(&outcome, input.embeddings.n_features(), input.seconds.as_ref());
     json["skipped"] = json!(input.skipped);
     json["out"] = json!(args.out);
     json["model"] = json!(args.save);
     json["neighbours"] = json!(args.save_neighbours);
+    json["reduced"] = json!(args.save_reduced);
     json["seconds"]["total"] = json!(started.elapsed().as_secs_f64());
     let basis = results::basis(&outcome.model, &outcome.evaluation, results::SAMPLED);
     let text = results::text(&outcome.evaluation, &basis);

@@ -39,6 +39,7 @@ pub fn run(args: &ClusterArgs, params: &FitParams, printer: &Printer) -> anyhow:
     json["out"] = json!(args.out);
     json["model"] = json!(args.save);
     json["neighbours"] = json!(args.save_neighbours);
+    json["reduced"] = json!(args.save_reduced);
     json["seconds"]["total"] = json!(started.elapsed().as_secs_f64());
     let basis = results::basis(&found.model, &found.evaluation, "all but inertia");
     let text = results::text(&found.evaluation, &basis);
