@@ -62,7 +62,7 @@ pub struct FitArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..), conflicts_with = "attach_noise")]
     pub max_cluster_size: Option<u32>,
     /// hdbscan: the density at an image goes by the distance to the nearest of so many, itself counted; more make more
-    /// noise [default: the fewest of a cluster]
+    /// noise [default: the fewest of a cluster; 20 at most, if those aren't given either]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub min_samples: Option<u32>,
     /// hdbscan: which of the clusters within clusters count [default: excess]

@@ -17,6 +17,8 @@ const EXACT_FEATURES: usize = 10;
 const EXACT_SAMPLES: usize = 2000;
 /// Fewest neighbours of which a graph is made: with fewer it falls apart where rows don't.
 const MIN_NEIGHBORS: usize = 15;
+/// Most rows by which a density goes where none are asked for: more make one cluster of what lies close in a large layout.
+const MOST_SAMPLES: usize = 20;
 
 /// Parameters of HDBSCAN*, not checked yet.
 ///
@@ -83,8 +85,9 @@ impl HdbscanParams {
         Self(HdbscanValidParams { min_cluster_size: Some(min_cluster_size), ..self.0 })
     }
 
-    /// The density at a row goes by the distance to its nearest of so many rows, itself the first; at least 1. As many as
-    /// make a cluster where it isn't set. The more, the more is noise, and the smoother are the clusters.
+    /// The density at a row goes by the distance to its nearest of so many rows, itself the first; at least 1. Where it isn't
+    /// set, as many as make a cluster; no more than 20, if those aren't set either. The more, the more is noise, and the
+    /// smoother are the clusters.
     pub fn min_samples(self, min_samples: usize) -> Self {
         Self(HdbscanValidParams { min_samples: Some(min_samples), ..self.0 })
     }
@@ -139,6 +142,12 @@ impl HdbscanValidParams {
         self.min_cluster_size.unwrap_or(usual.min(most / 4).max(5).min(most))
     }
 
+    /// The density at each of so many rows goes by the distance to its nearest of that many.
+    fn samples(&self, n_samples: usize) -> usize {
+        let usual = self.min_cluster_size.unwrap_or(self.least(n_samples).min(MOST_SAMPLES));
+        self.min_samples.unwrap_or(usual)
+    }
+
     /// The condensed tree of the rows of `x`, shape (n_samples, n_features), which clusters are read off: at every cut
     /// anew, and with outlier scores.
     ///
@@ -185,7 +194,7 @@ impl HdbscanValidParams {
         reporter: &dyn Reporter,
     ) -> Result<(Vec<Edge>, Option<KnnGraph>), Interrupted> {
         let (n_samples, n_features) = x.dim();
-        let min_samples = self.min_samples.unwrap_or(self.least(n_samples));
+        let min_samples = self.samples(n_samples);
         let few = n_features <= EXACT_FEATURES || n_samples <= EXACT_SAMPLES;
         if few && self.metric == Metric::Euclidean {
             return Ok((exact_spanning_tree(x, min_samples, reporter)?, None));
@@ -313,6 +322,10 @@ mod tests {
         assert_eq!(least(HdbscanParams::new().max_cluster_size(8)), 5);
         assert_eq!(least(HdbscanParams::new().max_cluster_size(3)), 3);
         assert_eq!(HdbscanParams::new().check().unwrap().least(100), 5);
+        let samples = |params: HdbscanParams, n| params.check().unwrap().samples(n);
+        assert_eq!([100, 1000, 70_000].map(|n| samples(HdbscanParams::new(), n)), [5, 16, 20]);
+        assert_eq!(samples(HdbscanParams::new().min_cluster_size(100), 1000), 100);
+        assert_eq!(samples(HdbscanParams::new().min_samples(30), 1000), 30);
     }
 
     #[test]
