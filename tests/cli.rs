@@ -70,6 +70,22 @@ fn sort_leaves_what_is_promised_and_undo_takes_it_back() {
 }
 
 #[test]
+fn the_report_shows_the_graph_that_the_clusterer_went_by() {
+    let desk = desk(12);
+    desk.json(0, &["embed", "in", "--out", "e.npy", "--no-cache"]);
+    let few = ["--algorithm", "leiden", "--min-cluster-size", "2", "--neighbours", "2", "--no-cache"];
+    desk.json(0, &[&["sort", "in", "--out", "out"], &few[..]].concat());
+    let edges = |out: &str, more: &[&str]| {
+        let graph = ["graph", "e.npy", "--labels", "out/clusters.csv", "--out", out];
+        desk.json(0, &[&graph[..], more].concat())["n_edges"].as_u64().unwrap()
+    };
+    let went_by = edges("saved", &["--saved-neighbours", "out/neighbours.safetensors"]);
+    let report = fs::read_to_string(desk.path("out/report.html")).unwrap();
+    assert_eq!(report.matches("data-ends").count() as u64, went_by);
+    assert!(went_by < edges("searched", &[]), "fifteen neighbours join more");
+}
+
+#[test]
 fn a_second_run_changes_nothing_and_another_number_of_clusters_replaces_the_first() {
     let desk = desk(8);
     let args = ["sort", "in", "--out", "out", "--clusters", "3"];

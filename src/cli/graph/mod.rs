@@ -95,7 +95,12 @@ fn clustered(
     let labels = args.labels.as_deref().context("--labels is missing")?;
     let clusters = inputs::aligned(&read_labels(labels)?, embeddings.ids(), printer).context("--labels")?;
     let neighbours = match &args.saved_neighbours {
-        Some(file) => KnnGraph::read(file)?,
+        Some(file) => {
+            let graph = KnnGraph::read(file)?;
+            let (file, found, n) = (file.display(), graph.n_samples(), x.nrows());
+            anyhow::ensure!(found == n, "--saved-neighbours {file}: those of {found} rows, where there are {n}");
+            graph
+        }
         None => {
             let metric = if args.cosine { Metric::Cosine } else { Metric::Euclidean };
             let n_neighbors = args.neighbours as usize;
@@ -103,11 +108,7 @@ fn clustered(
         }
     };
     let n_clusters = n_clusters(&clusters);
-    let found = cluster_graph(&neighbours, &clusters, x, &cluster_names(n_clusters));
-    let mut graph = match &args.saved_neighbours {
-        Some(file) => found.with_context(|| format!("--saved-neighbours {}", file.display()))?,
-        None => found?,
-    };
+    let mut graph = cluster_graph(&neighbours, &clusters, x, &cluster_names(n_clusters))?;
     let Some(truth) = truth else { return Ok((graph, None)) };
     graph.set_classes(truth)?;
     let same_class = same_class(&graph, &neighbours, &clusters, args.seed, printer)?;

@@ -14,7 +14,7 @@ const FACET: f64 = 0.25;
 const SURE: f64 = 3.0;
 
 /// Joins clusters that are parts of one, round by round those of which the greatest share of the weight leads across: two
-/// that meet as broadly as the halves of a [`Heap`] of their dimension and not surely thinner, as long as no more than `most`
+/// that meet, from either side, as broadly as the halves of a [`Heap`] of their dimension and not surely thinner, as long as no more than `most`
 /// rows come together and more than `least` clusters are left. O(edges), then O(rows) for each round, of which there are few.
 pub(super) fn join(neighbors: &Neighborhood, labels: &mut [Option<ClusterId>], least: usize, most: usize) {
     let mut borders = Borders::new(neighbors, labels);
@@ -129,7 +129,7 @@ impl Add for Border {
 }
 
 impl Cluster {
-    /// Where it, of that number, ends, by the number of the other cluster.
+    /// Where it ends, by the number of the other cluster; `own` is its own.
     fn borders(&self, own: ClusterId) -> BTreeMap<ClusterId, Border> {
         let mut borders = BTreeMap::<_, Border>::new();
         for Row { total, across } in &self.rows {
